@@ -1,0 +1,1 @@
+"""Pure values: resources, states, changes, plans. Standard library only."""

@@ -1,0 +1,151 @@
+"""A Resource is one kernel object as a frozen value; its Key says which one it is."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from functools import cache
+from typing import Any, ClassVar
+
+
+class Disruption(IntEnum):
+    """What a change does to traffic, mildest first (`docs/reference/cli.md`)."""
+
+    NONE = 0
+    LIVE = 1
+    RESET = 2
+    FLAP = 3
+    REBUILD = 4
+    LOCKOUT_RISK = 5
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+
+class Policy(StrEnum):
+    """What a difference in a field leads to."""
+
+    IDENTITY = "identity"
+    """Part of the key; it cannot differ."""
+    IN_PLACE = "in place"
+    """The kernel changes it on the living object."""
+    REPLACES = "replaces"
+    """The object must be deleted and made anew."""
+    CARRIED = "carried"
+    """Needed to create the object again; never compared."""
+
+
+def identity() -> Any:  # noqa: ANN401  as dataclasses.field, whose type stands for any field's
+    """A field that is part of the key."""
+    return field(metadata={"policy": Policy.IDENTITY})
+
+
+def in_place(default: Any = None, disruption: Disruption = Disruption.LIVE) -> Any:  # noqa: ANN401
+    """A field that the kernel changes on the living object; None means the spec has no opinion."""
+    return field(default=default, metadata={"policy": Policy.IN_PLACE, "disruption": disruption})
+
+
+def replaces(default: Any = dataclasses.MISSING) -> Any:  # noqa: ANN401
+    """A field that cannot change on a living object."""
+    return field(default=default, metadata={"policy": Policy.REPLACES})
+
+
+def carried(default: Any = None) -> Any:  # noqa: ANN401
+    """A field that is needed to create the object again, and is not compared."""
+    return field(default=default, metadata={"policy": Policy.CARRIED})
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Identity of a resource: its class, its network namespace (`""` is the host's), its name there.
+
+    All sorts of links share the class `link`, as in the kernel.
+    """
+
+    kind: str
+    netns: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.netns}/{self.name}" if self.netns else f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whose a kernel object is: the stack, and the object of the spec that asked for it."""
+
+    stack: str
+    origin: str
+
+    PREFIX: ClassVar[str] = "netspec:"
+
+    def __str__(self) -> str:
+        return f"{self.PREFIX}{self.stack}:{self.origin}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Mark | None":
+        """The mark that a link alias holds, or None for anything else."""
+        if not text.startswith(cls.PREFIX):
+            return None
+        stack, _, origin = text.removeprefix(cls.PREFIX).partition(":")
+        return cls(stack, origin) if stack else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """Base of all kinds' resources. Fields of kinds say their policy; None means no opinion."""
+
+    mark: Mark | None = carried()
+
+    rank: ClassVar[int] = 0
+    """Among steps that are all free to go, lower ranks are created first and deleted last."""
+    make_before_break: ClassVar[bool] = False
+    """Creations of this kind go before deletions of it."""
+    guarded: ClassVar[bool] = False
+    """A foreign object at the key of one that the spec wants is refused, never taken over."""
+
+    def key(self) -> Key:
+        """Which object this is."""
+        raise NotImplementedError(type(self).__name__)
+
+    def requires(self) -> Iterator[Key]:
+        """The keys this resource stands on."""
+        return iter(())
+
+    def provides(self) -> Iterator[Key]:
+        """Further keys that come and go with it, as the far end of a veth pair."""
+        return iter(())
+
+    def cascades(self) -> Iterator[Key]:
+        """The required keys whose deletion deletes this at once, inside the kernel."""
+        return iter(())
+
+    def title(self) -> str:
+        """A few words for people, without the key."""
+        return ""
+
+    @property
+    def origin(self) -> str:
+        """The address of the spec's object that asked for it; empty for foreign ones."""
+        return self.mark.origin if self.mark else ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """Name, policy and disruption of one compared field."""
+
+    name: str
+    policy: Policy
+    disruption: Disruption
+
+
+@cache
+def compared_fields(resource_type: type[Resource]) -> tuple[FieldRule, ...]:
+    """The fields of a resource type that a diff looks at, in order of declaration."""
+    rules = []
+    for each in dataclasses.fields(resource_type):
+        policy = each.metadata.get("policy", Policy.CARRIED)
+        if policy in (Policy.IN_PLACE, Policy.REPLACES):
+            disruption = each.metadata.get("disruption", Disruption.REBUILD)
+            rules.append(FieldRule(each.name, policy, disruption))
+    return tuple(rules)

@@ -1,0 +1,150 @@
+"""Raw rows of one look at the kernel; kinds decode them. Plain values, no opinion."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from netspec.kernel.operations import Address, Attributes, Interface, Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What to look at: the stack whose table is read, and the sysctls wanted, as (netns, key)."""
+
+    stack: str
+    sysctls: frozenset[tuple[str, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetnsRow:
+    """One entry of `/run/netns`.
+
+    `alias` is that of its `lo` (our mark lives there), `readable` false where we lack the privilege to
+    enter it, `alive` false where nothing is mounted on the file. `content` is what such a dead file holds.
+    """
+
+    name: str
+    alias: str = ""
+    readable: bool = True
+    alive: bool = True
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRow:
+    """One link of RTM_GETLINK.
+
+    `kind` is IFLA_INFO_KIND (empty for physical links and `lo`); `master` and `parent` are names in the same
+    namespace; `peer` is (netns, name) of the other end of a veth where it lies in a namespace we can see;
+    `conf4` are the IPV4_DEVCONF_* values by number; `data` and `port_data` as in LinkSet; `up` is IFF_UP.
+    """
+
+    netns: str
+    name: str
+    index: int
+    kind: str = ""
+    mac: str = ""
+    mtu: int = 0
+    up: bool = False
+    group: int = 0
+    alias: str = ""
+    txqlen: int = 0
+    master: str = ""
+    parent: str = ""
+    peer: tuple[str, str] | None = None
+    addr_gen_mode: int | None = None
+    conf4: Mapping[int, int] = field(default_factory=dict)
+    data: Mapping[int, bytes] = field(default_factory=dict)
+    port_kind: str = ""
+    port_data: Mapping[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressRow:
+    """One address of RTM_GETADDR; `protocol` is IFA_PROTO (0 where the kernel has none), `scope` RT_SCOPE_*."""
+
+    netns: str
+    link: str
+    address: Interface
+    broadcast: IPv4Address | None = None
+    protocol: int = 0
+    scope: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRow:
+    """One route of RTM_GETROUTE, local table excepted. `link` is empty for blackholes and multipath routes."""
+
+    netns: str
+    to: Network
+    via: Address | None = None
+    link: str = ""
+    table: int = 254
+    metric: int = 0
+    protocol: int = 0
+    source: Address | None = None
+    type: int = 1
+    scope: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SysctlRow:
+    """The present value of one wanted sysctl; None where the key does not exist."""
+
+    netns: str
+    key: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElementRow:
+    """One element of a set or map of our table, key and value as `nft list` prints them."""
+
+    set: str
+    key: str
+    value: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRow:
+    """Our nftables table. `text` is what `nft -s -t list table` prints; it can be loaded as it stands.
+
+    `written` is the digest of the text that was loaded, where the listing still is the one seen right
+    after loading it, else empty: somebody has changed chains, rules or set definitions.
+    """
+
+    netns: str
+    family: str
+    name: str
+    text: str
+    written: str = ""
+    elements: tuple[ElementRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A socket that a process listens on (TCP) or has bound (UDP). `pid` 0 where it cannot be told."""
+
+    protocol: str
+    address: Address
+    port: int
+    pid: int = 0
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All rows of one look, taken once and in one pass."""
+
+    stack: str
+    netns: tuple[NetnsRow, ...] = ()
+    links: tuple[LinkRow, ...] = ()
+    addresses: tuple[AddressRow, ...] = ()
+    routes: tuple[RouteRow, ...] = ()
+    sysctls: tuple[SysctlRow, ...] = ()
+    tables: tuple[TableRow, ...] = ()
+
+    def links_of(self, kind: str) -> Iterator[LinkRow]:
+        """The links of one IFLA_INFO_KIND, in all namespaces."""
+        return (link for link in self.links if link.kind == kind)

@@ -1,0 +1,70 @@
+"""What a document means once references are resolved: pools, segments, and who is attached where."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netspec.kernel.operations import Address, Interface, Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """One subnet: its CIDR, the gateway's address (None for no gateway), and what may be handed out.
+
+    `first` and `last` bound automatic addresses; `reserved` are never handed out automatically.
+    `own_gateway` is true where the gateway is this host's own address on the segment.
+    """
+
+    name: str
+    cidr: Network
+    gateway: Address | None
+    first: Address
+    last: Address
+    reserved: frozenset[Address] = frozenset()
+    own_gateway: bool = True
+
+    @property
+    def version(self) -> int:
+        """4 or 6."""
+        return self.cidr.version
+
+    def automatic(self) -> Iterator[Address]:
+        """The addresses that may be handed out automatically, lowest first."""
+        make = type(self.first)
+        for number in range(int(self.first), int(self.last) + 1):
+            address = make(number)
+            if address != self.gateway and address not in self.reserved:
+                yield address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A layer-2 segment that endpoints join; `kind` is the section's word, `bridge`."""
+
+    kind: str
+    name: str
+    pools: tuple[Pool, ...] = ()
+    mtu: int = 1500
+
+    @property
+    def address(self) -> str:
+        """How people name it: `bridge/docker0`."""
+        return f"{self.kind}/{self.name}"
+
+    def has(self, version: int) -> bool:
+        """Whether the segment carries this IP version."""
+        return any(pool.version == version for pool in self.pools)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """One interface of an endpoint on a segment, its addresses decided.
+
+    `default_routes` are the gateways of the default routes this interface supplies, with their metric.
+    """
+
+    endpoint: str
+    netns: str
+    interface: str
+    segment: Segment
+    addresses: tuple[Interface, ...] = ()
+    default_routes: tuple[tuple[Address, int], ...] = ()
