@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from functools import cache
 from typing import Any, ClassVar
 
 
@@ -139,13 +138,19 @@ class FieldRule:
     disruption: Disruption
 
 
-@cache
+_RULES: dict[type[Resource], tuple[FieldRule, ...]] = {}
+
+
 def compared_fields(resource_type: type[Resource]) -> tuple[FieldRule, ...]:
     """The fields of a resource type that a diff looks at, in order of declaration."""
-    rules = []
+    found = _RULES.get(resource_type)
+    if found is None:
+        found = _RULES[resource_type] = tuple(_rules(resource_type))
+    return found
+
+
+def _rules(resource_type: type[Resource]) -> Iterator[FieldRule]:
     for each in dataclasses.fields(resource_type):
         policy = each.metadata.get("policy", Policy.CARRIED)
         if policy in (Policy.IN_PLACE, Policy.REPLACES):
-            disruption = each.metadata.get("disruption", Disruption.REBUILD)
-            rules.append(FieldRule(each.name, policy, disruption))
-    return tuple(rules)
+            yield FieldRule(each.name, policy, each.metadata.get("disruption", Disruption.REBUILD))

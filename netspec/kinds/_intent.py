@@ -1,5 +1,6 @@
 """What a document means once references are resolved: pools, segments, and who is attached where."""
 
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,17 @@ class Pool:
         """4 or 6."""
         return self.cidr.version
 
+    @property
+    def own_address(self) -> Interface | None:
+        """The host's address on the segment, with prefix; None where the host has none."""
+        if self.gateway is None or not self.own_gateway:
+            return None
+        return ipaddress.ip_interface((self.gateway, self.cidr.prefixlen))
+
+    def interface(self, address: Address) -> Interface:
+        """An address of this pool with the pool's prefix length."""
+        return ipaddress.ip_interface((address, self.cidr.prefixlen))
+
     def automatic(self) -> Iterator[Address]:
         """The addresses that may be handed out automatically, lowest first."""
         make = type(self.first)
@@ -38,12 +50,16 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A layer-2 segment that endpoints join; `kind` is the section's word, `bridge`."""
+    """A layer-2 segment that endpoints join; `kind` is the word for it in addresses, `bridge`.
+
+    `publishes` is true where an endpoint on it publishes a port.
+    """
 
     kind: str
     name: str
     pools: tuple[Pool, ...] = ()
     mtu: int = 1500
+    publishes: bool = False
 
     @property
     def address(self) -> str:
@@ -54,12 +70,16 @@ class Segment:
         """Whether the segment carries this IP version."""
         return any(pool.version == version for pool in self.pools)
 
+    def pool_of(self, address: Address) -> Pool | None:
+        """The pool whose CIDR holds the address."""
+        return next((pool for pool in self.pools if address in pool.cidr), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
     """One interface of an endpoint on a segment, its addresses decided.
 
-    `default_routes` are the gateways of the default routes this interface supplies, with their metric.
+    `default_routes` are the gateways of the default routes this interface supplies.
     """
 
     endpoint: str
@@ -67,4 +87,4 @@ class Attachment:
     interface: str
     segment: Segment
     addresses: tuple[Interface, ...] = ()
-    default_routes: tuple[tuple[Address, int], ...] = ()
+    default_routes: tuple[Address, ...] = ()

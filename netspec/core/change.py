@@ -1,0 +1,152 @@
+"""Changes: the difference of two states, key by key, each with its reason."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from netspec.core.resource import Disruption, FieldRule, Key, Policy, Resource, compared_fields
+from netspec.core.state import State, dependents, provided
+
+
+class Action(StrEnum):
+    """What happens at a key."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs; `before` and `after` are the resource's own values."""
+
+    rule: FieldRule
+    before: object
+    after: object
+
+    @property
+    def name(self) -> str:
+        """The field's name."""
+        return self.rule.name
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens at one key, and why. `before` is None for a creation, `after` None for a deletion."""
+
+    key: Key
+    action: Action
+    before: Resource | None
+    after: Resource | None
+    fields: tuple[FieldChange, ...] = ()
+    reason: str = ""
+
+    @property
+    def resource(self) -> Resource:
+        """The resource the change is about: the new one where there is one."""
+        found = self.after if self.after is not None else self.before
+        assert found is not None, "a change has at least one side"
+        return found
+
+    @property
+    def disruption(self) -> Disruption:
+        """What the change does to traffic through this object."""
+        match self.action:
+            case Action.CREATE:
+                return Disruption.NONE
+            case Action.DELETE:
+                return Disruption.RESET
+            case Action.REPLACE:
+                return Disruption.REBUILD
+            case Action.UPDATE:
+                return max((each.rule.disruption for each in self.fields), default=Disruption.NONE)
+
+
+Predicate = Callable[[Resource], bool]
+
+
+def diff(desired: State, observed: State, prune: Predicate) -> tuple[Change, ...]:
+    """The changes that lead from `observed` to `desired`, by key.
+
+    Of what is observed and not desired, only what `prune` names is deleted, and what the kernel
+    deletes with it. Everything that stands on a replaced resource is replaced.
+    """
+    changes: dict[Key, Change] = {}
+    for key, after in desired.items():
+        change = _compare(key, observed.get(key), after)
+        if change is not None:
+            changes[key] = change
+    for key, before in observed.items():
+        if key not in desired and prune(before):
+            changes[key] = Change(key, Action.DELETE, before, None)
+    _spread(changes, desired, observed)
+    return tuple(changes[key] for key in sorted(changes))
+
+
+def _compare(key: Key, before: Resource | None, after: Resource) -> Change | None:
+    if before is None:
+        return Change(key, Action.CREATE, None, after)
+    if type(before) is not type(after):
+        reason = f"a {_kind_word(before)} cannot become a {_kind_word(after)}"
+        return Change(key, Action.REPLACE, before, after, reason=reason)
+    fields = tuple(_field_changes(before, after))
+    if not fields:
+        return None
+    stuck = [each.name for each in fields if each.rule.policy is Policy.REPLACES]
+    if stuck:
+        reason = f"{', '.join(stuck)} cannot change in place"
+        return Change(key, Action.REPLACE, before, after, fields, reason)
+    return Change(key, Action.UPDATE, before, after, fields)
+
+
+def _kind_word(resource: Resource) -> str:
+    return type(resource).__name__.lower()
+
+
+def _field_changes(before: Resource, after: Resource) -> Iterator[FieldChange]:
+    for rule in compared_fields(type(after)):
+        wanted = getattr(after, rule.name)
+        seen = getattr(before, rule.name)
+        if wanted is not None and wanted != seen:
+            yield FieldChange(rule, seen, wanted)
+
+
+def _spread(changes: dict[Key, Change], desired: State, observed: State) -> None:
+    """Add what goes with deleted and replaced resources, until nothing more does."""
+    standing = dependents((observed, desired))
+    pending = [change for change in changes.values() if change.action in (Action.REPLACE, Action.DELETE)]
+    while pending:
+        gone = pending.pop()
+        assert gone.before is not None, "only what was there can go"
+        for lost in provided(gone.before):
+            for key in standing.get(lost, ()):
+                before, known = observed.get(key), changes.get(key)
+                if before is None or lost not in tuple(before.requires()):
+                    continue
+                if known is not None and known.action in (Action.REPLACE, Action.DELETE):
+                    continue
+                dragged = _dragged(before, _future(before, desired.get(key), gone, lost), lost, known)
+                if dragged is not None:
+                    changes[key] = dragged
+                    pending.append(dragged)
+
+
+def _future(before: Resource, wanted: Resource | None, gone: Change, lost: Key) -> Resource | None:
+    """What shall be at a key that loses its ground: what the spec wants, else, on ground made again, what was."""
+    if wanted is not None:
+        return wanted
+    made_again = gone.after is not None and lost in tuple(provided(gone.after))
+    return before if made_again else None
+
+
+def _dragged(before: Resource, after: Resource | None, lost: Key, known: Change | None) -> Change | None:
+    """The change of a resource that stood on `lost`, or None where it has left already."""
+    reason = f"goes with {lost}"
+    if after is None:
+        return Change(before.key(), Action.DELETE, before, None, reason=reason)
+    if lost not in tuple(after.requires()):
+        return None
+    if known is not None:
+        return replace(known, action=Action.REPLACE, reason=reason)
+    return Change(before.key(), Action.REPLACE, before, after, reason=reason)

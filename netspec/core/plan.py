@@ -1,0 +1,173 @@
+"""A Plan: changes, and the steps that make them in an order the kernel accepts.
+
+The laws, each a property test:
+
+1. *Stand on it only once it is there*: a step that makes something runs after the steps that make
+   what it requires.
+2. *Leave it before it goes*: a step whose *before* required something runs before that is deleted.
+3. *What stands on a replaced resource is replaced* (`core.change`).
+4. *Of what is free to go, deletes go first, then updates, then creates; ties by rank and key.* A kind
+   that makes before it breaks has its creates first and its deletes last.
+"""
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from netspec.core.change import Action, Change
+from netspec.core.resource import Key, Resource
+from netspec.core.state import provided
+
+
+class Verb(IntEnum):
+    """What a step does; the numbers are law 4."""
+
+    DELETE = 0
+    UPDATE = 1
+    CREATE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One ordered move. `implied` steps are done by the kernel with their parent's: shown, not sent."""
+
+    verb: Verb
+    key: Key
+    before: Resource | None
+    after: Resource | None
+    implied: bool = False
+
+    def __str__(self) -> str:
+        return f"{'(' if self.implied else ''}{self.verb.name.lower()} {self.key}{')' if self.implied else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes by key, and the steps in order."""
+
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+
+class PlanningError(Exception):
+    """The steps cannot be ordered: a circle of requirements, which is a defect of a kind."""
+
+
+Node = tuple[Key, Verb]
+
+
+@dataclass(slots=True)
+class _Graph:
+    """Steps as nodes, and which must wait for which."""
+
+    steps: dict[Node, Step] = field(default_factory=dict)
+    makers: dict[Key, Node] = field(default_factory=dict)
+    breakers: dict[Key, Node] = field(default_factory=dict)
+    followers: dict[Node, set[Node]] = field(default_factory=dict)
+    waiting: dict[Node, int] = field(default_factory=dict)
+
+    def put_before(self, first: Node | None, then: Node) -> None:
+        """`then` waits for `first`."""
+        if first is None or first == then:
+            return
+        followers = self.followers.setdefault(first, set())
+        if then not in followers:
+            followers.add(then)
+            self.waiting[then] = self.waiting.get(then, 0) + 1
+
+
+def make_plan(changes: tuple[Change, ...]) -> Plan:
+    """Put changes in order. Raises PlanningError for a circle."""
+    graph = _Graph()
+    lost = _lost_keys(changes)
+    for change in changes:
+        for step in _steps(change, lost):
+            _add(graph, step)
+    for node, step in graph.steps.items():
+        _connect(graph, node, step)
+    return Plan(changes, tuple(_ordered(graph)))
+
+
+def _lost_keys(changes: tuple[Change, ...]) -> frozenset[Key]:
+    """All keys that some delete step takes away."""
+    gone = (Action.DELETE, Action.REPLACE)
+    return frozenset(
+        key for change in changes if change.action in gone and change.before for key in provided(change.before)
+    )
+
+
+def _steps(change: Change, lost: frozenset[Key]) -> Iterator[Step]:
+    if change.action in (Action.DELETE, Action.REPLACE):
+        assert change.before is not None, "a deletion has a before"
+        implied = any(key in lost for key in change.before.cascades())
+        yield Step(Verb.DELETE, change.key, change.before, None, implied)
+    if change.action in (Action.CREATE, Action.REPLACE):
+        yield Step(Verb.CREATE, change.key, None, change.after)
+    if change.action is Action.UPDATE:
+        yield Step(Verb.UPDATE, change.key, change.before, change.after)
+
+
+def _add(graph: _Graph, step: Step) -> None:
+    node = (step.key, step.verb)
+    graph.steps[node] = step
+    if step.verb is Verb.DELETE and step.before is not None:
+        graph.breakers.update(dict.fromkeys(provided(step.before), node))
+    elif step.verb is Verb.CREATE and step.after is not None:
+        graph.makers.update(dict.fromkeys(provided(step.after), node))
+    elif step.before is not None and step.after is not None:
+        _add_renaming(graph, node, step.before, step.after)
+
+
+def _add_renaming(graph: _Graph, node: Node, before: Resource, after: Resource) -> None:
+    """An update may change what a resource provides: its old names go, its new ones come."""
+    old, new = set(before.provides()), set(after.provides())
+    graph.breakers.update(dict.fromkeys(old - new, node))
+    graph.makers.update(dict.fromkeys(new - old, node))
+
+
+def _connect(graph: _Graph, node: Node, step: Step) -> None:
+    if step.after is not None:
+        for required in step.after.requires():
+            graph.put_before(graph.makers.get(required), node)
+        for key in provided(step.after):
+            if key in graph.breakers and graph.makers.get(key) == node:
+                graph.put_before(graph.breakers[key], node)
+    if step.before is not None:
+        for required in step.before.requires():
+            breaker = graph.breakers.get(required)
+            if breaker is not None:
+                graph.put_before(node, breaker)
+
+
+Priority = tuple[int, int, Key, Verb]
+
+
+def _priority(step: Step) -> Priority:
+    resource = step.after if step.after is not None else step.before
+    assert resource is not None, "a step has at least one side"
+    phase = -step.verb if resource.make_before_break else step.verb
+    rank = -resource.rank if step.verb is Verb.DELETE else resource.rank
+    return (phase, rank, step.key, step.verb)
+
+
+def _ordered(graph: _Graph) -> Iterator[Step]:
+    waiting: Mapping[Node, int] = graph.waiting
+    ready = [_priority(step) for node, step in graph.steps.items() if not waiting.get(node)]
+    heapq.heapify(ready)
+    done = 0
+    while ready:
+        _, _, key, verb = heapq.heappop(ready)
+        node = (key, verb)
+        done += 1
+        yield graph.steps[node]
+        for follower in graph.followers.get(node, ()):
+            graph.waiting[follower] -= 1
+            if not graph.waiting[follower]:
+                heapq.heappush(ready, _priority(graph.steps[follower]))
+    if done < len(graph.steps):
+        stuck = sorted(str(graph.steps[node]) for node in graph.steps if graph.waiting.get(node))
+        raise PlanningError(f"these steps wait for each other: {', '.join(stuck)}")

@@ -1,0 +1,1 @@
+"""The order of effects: look, plan, execute, verify, restore. No policy of its own."""

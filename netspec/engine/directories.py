@@ -1,0 +1,77 @@
+"""The run and state directories: private to their owner, nothing in them followed that is a link."""
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+from netspec.errors import Refused
+
+RUN_DIR = "/run/netspec"
+STATE_DIR = "/var/lib/netspec"
+
+
+def private_directory(path: Path) -> Path:
+    """Make `path` a directory of mode 0700 that belongs to us, and return it.
+
+    Raises Refused where it is a symbolic link, another's, or open to others, and NetspecError's kin
+    for what the file system says no to.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise Refused(f"cannot make the directory {path}: {error.strerror}.") from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise Refused(f"{path} is not a directory: it is a link or a file. Remove it, or name another directory.")
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise Refused(
+            f"{path} is open to others (owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o}). "
+            f"Make it yours: chown {os.geteuid()} {path}; chmod 0700 {path}"
+        )
+    return path
+
+
+def read_private(path: Path) -> str | None:
+    """The text of a file, None where there is none. A symbolic link is refused, never followed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Refused(f"cannot read {path}: {error.strerror}.") from None
+    with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def write_private(path: Path, text: str) -> None:
+    """Put `text` at `path` so that a crash leaves the old or the new: aside, synced, renamed, folder synced."""
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            aside.unlink()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(aside, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.rename(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise Refused(f"cannot write {path}: {error.strerror}.") from None
+
+
+def remove_private(path: Path) -> None:
+    """Remove a file durably; nothing where there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable: without it a rename may be lost in a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,50 @@
+"""Resources as JSON and back, for the journal and for plan files."""
+
+import json
+from functools import cache
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from netspec.core.resource import Resource
+from netspec.kinds import kinds
+
+
+class Unreadable(Exception):
+    """The text is not what `dump` writes."""
+
+
+@cache
+def _adapter(resource_type: type) -> TypeAdapter[Any]:
+    config = ConfigDict(ser_json_bytes="hex", val_json_bytes="hex")
+    return TypeAdapter(resource_type, config=config)
+
+
+@cache
+def _types() -> dict[str, type[Resource]]:
+    return {kind.resource.__name__: kind.resource for kind in kinds()}
+
+
+def encode(resource: Resource | None) -> dict[str, Any] | None:
+    """Plain JSON values of a resource, its type under `kind`; None for None."""
+    if resource is None:
+        return None
+    fields: dict[str, Any] = _adapter(type(resource)).dump_python(resource, mode="json")
+    return {"kind": type(resource).__name__, **fields}
+
+
+def decode(value: Any) -> Resource | None:  # noqa: ANN401  whatever JSON held
+    """The resource that `encode` was given. Raises Unreadable."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.get("kind") not in _types():
+        raise Unreadable("a resource of no known kind")
+    resource_type = _types()[value["kind"]]
+    fields = {name: field for name, field in value.items() if name != "kind"}
+    try:
+        found = _adapter(resource_type).validate_json(json.dumps(fields))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Unreadable(f"{value['kind']}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    assert isinstance(found, Resource), "adapters make resources"
+    return found

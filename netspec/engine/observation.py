@@ -1,0 +1,73 @@
+"""Kinds put to work: a snapshot decoded into a State, steps turned into operations."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from types import MappingProxyType
+
+from netspec.core.plan import Step, Verb
+from netspec.core.resource import Key, Resource
+from netspec.core.state import State
+from netspec.kernel.operations import Operation
+from netspec.kernel.snapshot import Snapshot
+from netspec.kinds import kinds
+from netspec.kinds._contract import Kind
+
+
+def observed_state(snapshot: Snapshot) -> State:
+    """All resources that the kinds see in a snapshot, foreign ones too."""
+    found: dict[Key, Resource] = {}
+    for kind in kinds():
+        for resource in kind.observe(snapshot):
+            found[resource.key()] = resource
+    return MappingProxyType(found)
+
+
+@cache
+def _table() -> dict[type[Resource], Kind]:
+    return {kind.resource: kind for kind in kinds()}
+
+
+def kind_of(resource: Resource) -> Kind:
+    """The kind that moves a resource."""
+    return _table()[type(resource)]
+
+
+def operations_of(step: Step) -> tuple[Operation, ...]:
+    """What one step asks of the kernel; nothing where the kernel does it by itself."""
+    if step.implied:
+        return ()
+    match step.verb, step.before, step.after:
+        case Verb.DELETE, Resource() as before, _:
+            return tuple(kind_of(before).delete(before))
+        case Verb.CREATE, _, Resource() as after:
+            return tuple(kind_of(after).create(after))
+        case Verb.UPDATE, Resource() as before, Resource() as after:
+            return tuple(kind_of(after).update(before, after))
+        case _:
+            raise AssertionError(f"a step without its sides: {step}")
+
+
+class Program:
+    """The operations of a sequence of steps, each remembering the step it came from."""
+
+    def __init__(self, steps: Iterable[Step]) -> None:
+        """`steps` in the order of the plan."""
+        self.steps: tuple[Step, ...] = tuple(steps)
+        operations: list[Operation] = []
+        self._ends: list[int] = []
+        for step in self.steps:
+            operations.extend(operations_of(step))
+            self._ends.append(len(operations))
+        self.operations: Sequence[Operation] = tuple(operations)
+
+    def step_of(self, operation: Operation | None) -> Step | None:
+        """The first step that asked for an operation; None for one that no step asked for."""
+        for step, end in zip(self.steps, self._ends, strict=True):
+            begin = end - len(operations_of(step))
+            if operation is not None and operation in self.operations[begin:end]:
+                return step
+        return None
+
+    def steps_done(self, operations: int) -> int:
+        """How many steps are complete when the first `operations` are."""
+        return sum(1 for end in self._ends if end <= operations)

@@ -1,0 +1,134 @@
+"""What must hold between endpoints and the rest of a document, beyond the shape of each."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from netspec.kinds._contract import Finding, Place
+
+MAX_PORTS = 1023
+"""BR_MAX_PORTS - 1 (net/bridge/br_private.h): the kernel refuses the next one with EXFULL."""
+
+
+def check(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa: ANN401  specs of kinds.endpoint
+    """Bridges exist and hold their ports, names are not taken twice, publications do not collide."""
+    yield from _bridges(specs, document.bridges)
+    yield from _names(specs, document.bridges)
+    yield from _targets(specs, document)
+    yield from _collisions(specs)
+
+
+def _interfaces(specs: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Place]]:
+    for endpoint, spec in specs.items():
+        for name, interface in spec.all_interfaces().items():
+            yield endpoint, name, interface, ("endpoints", endpoint, *spec.interface_path(name))
+
+
+def _bridges(specs: Mapping[str, Any], bridges: Mapping[str, Any]) -> Iterator[Finding]:
+    ports: dict[str, int] = {}
+    for endpoint, _, interface, path in _interfaces(specs):
+        if interface.bridge is None:
+            yield Finding("NS0220", "the interface joins nothing", path, hint="name its bridge")
+            continue
+        if interface.bridge not in bridges:
+            yield Finding(
+                "NS0221",
+                f'endpoint "{endpoint}" names bridge "{interface.bridge}", which is not declared',
+                (*path, "bridge"),
+                hint=_nearest(interface.bridge, bridges),
+            )
+            continue
+        ports[interface.bridge] = ports.get(interface.bridge, 0) + 1
+    for bridge, count in ports.items():
+        if count > MAX_PORTS:
+            yield Finding(
+                "NS0222",
+                f"bridge/{bridge} would have {count} ports; the kernel allows {MAX_PORTS}",
+                ("bridges", bridge),
+                hint="use several bridges",
+                on_key=True,
+            )
+
+
+def _nearest(name: str, known: Mapping[str, Any]) -> str:
+    close = get_close_matches(name, known, n=1)
+    if close:
+        return f'did you mean "{close[0]}"?'
+    return f"bridges: {', '.join(sorted(known))}" if known else "declare it below bridges:"
+
+
+def _names(specs: Mapping[str, Any], bridges: Mapping[str, Any]) -> Iterator[Finding]:
+    spaces: dict[str, Place] = {}
+    links: dict[str, Place] = {name: ("bridges", name) for name in bridges}
+    for endpoint, spec in specs.items():
+        path: Place = ("endpoints", endpoint, "netns") if spec.netns else ("endpoints", endpoint)
+        first = spaces.setdefault(spec.netns or endpoint, path)
+        if first != path:
+            yield Finding(
+                "NS0223",
+                f'two endpoints want the namespace "{spec.netns or endpoint}"',
+                path,
+                hint="an endpoint may have several interfaces; name a namespace of its own otherwise",
+                related=((first, "wanted here first"),),
+            )
+    for endpoint, _, interface, path in _interfaces(specs):
+        if interface.host_name is None:
+            continue
+        first = links.setdefault(interface.host_name, (*path, "host_name"))
+        if first != (*path, "host_name"):
+            message = f'the link name "{interface.host_name}" is taken twice'
+            hint = f"give the host end of endpoint/{endpoint} a name of its own"
+            related = ((first, "taken here first"),)
+            yield Finding("NS0224", message, (*path, "host_name"), hint=hint, related=related)
+
+
+def _targets(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa: ANN401
+    """A publication needs an endpoint with an address of its family."""
+    for endpoint, spec in specs.items():
+        if not spec.publish:
+            continue
+        versions = set(_versions(spec, document))
+        for index, publication in enumerate(spec.publish):
+            path = ("endpoints", endpoint, "publish", index)
+            if not versions:
+                yield Finding("NS0302", "an endpoint without an address cannot publish", path)
+            elif publication.listens_on is not None and publication.listens_on.version not in versions:
+                message = f"{publication.listens_on} is IPv{publication.listens_on.version}; the endpoint has none"
+                yield Finding("NS0303", message, path, hint="give its bridge a subnet of that family")
+
+
+def _versions(spec: Any, document: Any) -> Iterator[int]:  # noqa: ANN401
+    for interface in spec.all_interfaces().values():
+        bridge = document.bridges.get(interface.bridge)
+        for choice in bridge.subnets if bridge else ():
+            subnet = document.subnets.get(choice) if isinstance(choice, str) else choice
+            if subnet is not None:
+                yield subnet.cidr.version
+
+
+def _collisions(specs: Mapping[str, Any]) -> Iterator[Finding]:
+    """Runs of ports on one address and protocol, sorted: each only has to be compared with the one before."""
+    runs = sorted(
+        (str(publication.listen), publication.protocol, publication.port.first, publication.port.last, name, index)
+        for name, spec in specs.items()
+        for index, publication in enumerate(spec.publish)
+    )
+    previous: tuple[str, str, int, int, str, int] | None = None
+    for run in runs:
+        if previous is not None and run[:2] == previous[:2] and run[2] <= previous[3]:
+            yield _collision(previous, run)
+        if previous is None or run[:2] != previous[:2] or run[3] > previous[3]:
+            previous = run
+
+
+def _collision(first: tuple[str, str, int, int, str, int], second: tuple[str, str, int, int, str, int]) -> Finding:
+    listen, protocol, port, _, name, index = second
+    where = "" if listen == "any" else f" on {listen}"
+    return Finding(
+        "NS0301",
+        f"host port {port}/{protocol} is published twice{where}",
+        ("endpoints", name, "publish", index),
+        hint="pick another host port, or bind each to its own address: 203.0.113.4:8443:443",
+        label=f"published here for endpoint/{name}",
+        related=((("endpoints", first[4], "publish", first[5]), f"and here for endpoint/{first[4]}"),),
+    )

@@ -1,0 +1,97 @@
+"""What all links have in common: their key, their mark, and names and MACs derived from a hash."""
+
+import hashlib
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+from netspec.core.resource import Disruption, Key, Mark, Resource, identity, in_place
+from netspec.kernel.operations import LinkDelete, LinkSet, Operation
+from netspec.kernel.snapshot import LinkRow, Snapshot
+
+PROMOTE_SECONDARIES = 20
+"""IPV4_DEVCONF_PROMOTE_SECONDARIES (`linux/ip.h`): deleting an address leaves the others of its subnet."""
+ROUTE_LOCALNET = 26
+"""IPV4_DEVCONF_ROUTE_LOCALNET: 127/8 may be routed over the link; needed to publish on loopback."""
+EUI64, NO_LINK_LOCAL = 0, 1
+"""IN6_ADDR_GEN_MODE_EUI64 and _NONE (`linux/if_link.h`)."""
+
+u8 = struct.Struct("B")
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link(Resource):
+    """A network interface. All sorts share the key class `link`, as in the kernel."""
+
+    netns: str = identity()
+    name: str = identity()
+    alias: str | None = in_place(disruption=Disruption.NONE)
+    group: int | None = in_place(disruption=Disruption.NONE)
+
+    rank: ClassVar[int] = 3
+    guarded: ClassVar[bool] = True
+
+    def key(self) -> Key:
+        """`link/NETNS/NAME`."""
+        return Key("link", self.netns, self.name)
+
+    def requires(self) -> Iterator[Key]:
+        """Its namespace."""
+        if self.netns:
+            yield Key("netns", "", self.netns)
+
+    def cascades(self) -> Iterator[Key]:
+        """A namespace takes the links in it along, or hands them back to the host."""
+        return self.requires()
+
+
+def delete_link(old: Link) -> Iterator[Operation]:
+    """Delete any link."""
+    yield LinkDelete(netns=old.netns, name=old.name)
+
+
+def stack_group(stack: str) -> int:
+    """The link group of a stack: it marks a link from the moment of its creation, before it has an alias."""
+    return 0x6E000000 | int.from_bytes(hashlib.sha256(stack.encode()).digest()[:3])
+
+
+def mark_of(row: LinkRow, stack: str) -> Mark | None:
+    """The mark of a link: its alias, else the group that a creation cut short has left."""
+    mark = Mark.parse(row.alias)
+    if mark is None and not row.alias and row.group == stack_group(stack):
+        return Mark(stack, "")
+    return mark
+
+
+def marks(snapshot: Snapshot) -> Mapping[tuple[str, str], Mark | None]:
+    """The mark that covers each (netns, link): the link's own, and inside a namespace of ours the namespace's."""
+    spaces = {row.name: Mark.parse(row.alias) for row in snapshot.netns}
+    return {
+        (row.netns, row.name): mark_of(row, snapshot.stack) if not row.netns else spaces.get(row.netns)
+        for row in snapshot.links
+    }
+
+
+def hashed_mac(*parts: str) -> str:
+    """A locally administered unicast MAC that depends on nothing but `parts`."""
+    digest = hashlib.sha256("\0".join(("mac", *parts)).encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def hashed_name(prefix: str, *parts: str) -> str:
+    """A link name of `prefix` and 7 hex digits that depends on nothing but `parts`."""
+    return prefix + hashlib.sha256("\0".join(("name", *parts)).encode()).hexdigest()[:7]
+
+
+def changed(old: Value | None, new: Value | None) -> Value | None:
+    """The new value where it differs, else None: nothing to set."""
+    return new if new != old else None
+
+
+def link_set(wanted: LinkSet) -> Iterator[LinkSet]:
+    """The operation, unless it sets nothing."""
+    if wanted != LinkSet(netns=wanted.netns, name=wanted.name):
+        yield wanted

@@ -1,0 +1,102 @@
+"""An IP address of a link."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+from typing import ClassVar
+
+from netspec.core.resource import Disruption, Key, Resource, carried, identity, in_place
+from netspec.kernel.operations import AddressAdd, AddressDelete, Interface, Operation
+from netspec.kernel.snapshot import AddressRow, Snapshot
+from netspec.kinds._contract import PROTOCOL, Kind
+from netspec.kinds._links import marks
+
+ADDED_BY_KERNEL = frozenset({1, 2, 3})
+"""IFAPROT_KERNEL_LO, _RA, _LL (`linux/if_addr.h`): come and go with the link."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address(Resource):
+    """An address with its prefix length on a link; `marked` where it carries our IFA_PROTO."""
+
+    netns: str = identity()
+    link: str = identity()
+    address: Interface = identity()
+    marked: bool | None = in_place(default=True, disruption=Disruption.NONE)
+    broadcast: IPv4Address | None = carried()
+    protocol: int = carried(PROTOCOL)
+
+    rank: ClassVar[int] = 5
+    # Promotion of secondaries is on: the new one stands before the old one goes, and connections
+    # to what has not changed go on.
+    make_before_break: ClassVar[bool] = True
+
+    def key(self) -> Key:
+        """`address/NETNS/LINK/ADDRESS`."""
+        return address_key(self.netns, self.link, self.address)
+
+    def requires(self) -> Iterator[Key]:
+        """The link."""
+        yield Key("link", self.netns, self.link)
+
+    def cascades(self) -> Iterator[Key]:
+        """The kernel drops addresses with their link."""
+        return self.requires()
+
+
+def address_key(netns: str, link: str, address: Interface) -> Key:
+    """The key of an address."""
+    return Key("address", netns, f"{link}/{address}")
+
+
+def broadcast_of(address: Interface) -> IPv4Address | None:
+    """The broadcast address that `ip addr add … brd +` sets: IPv4 prefixes up to 30 have one."""
+    if isinstance(address, IPv4Interface) and address.network.prefixlen < 31:
+        return address.network.broadcast_address
+    return None
+
+
+def observe(snapshot: Snapshot) -> Iterator[Address]:
+    """All addresses that somebody set; loopback's and link-local ones follow their link."""
+    marked_links = marks(snapshot)
+    for row in snapshot.addresses:
+        if row.protocol in ADDED_BY_KERNEL or row.link == "lo" or _automatic(row):
+            continue
+        mine = row.protocol == PROTOCOL
+        yield Address(
+            mark=marked_links.get((row.netns, row.link)) if mine else None,
+            netns=row.netns,
+            link=row.link,
+            address=row.address,
+            marked=mine,
+            broadcast=row.broadcast,
+            protocol=row.protocol,
+        )
+
+
+def _automatic(row: AddressRow) -> bool:
+    return row.address.version == 6 and row.address.is_link_local and row.protocol != PROTOCOL
+
+
+def create(new: Address) -> Iterator[Operation]:
+    """Add it; without duplicate address detection, as netspec knows who has what."""
+    protocol = PROTOCOL if new.marked else new.protocol
+    yield AddressAdd(
+        netns=new.netns, link=new.link, address=new.address, broadcast=new.broadcast, protocol=protocol
+    )
+
+
+def update(old: Address, new: Address) -> Iterator[Operation]:
+    """Only the mark can differ."""
+    protocol = PROTOCOL if new.marked else new.protocol
+    yield AddressAdd(
+        netns=new.netns, link=new.link, address=new.address, broadcast=old.broadcast, protocol=protocol
+    )
+
+
+def delete(old: Address) -> Iterator[Operation]:
+    """Remove it."""
+    yield AddressDelete(netns=old.netns, link=old.link, address=old.address)
+
+
+KIND = Kind(Address, observe, create, update, delete)

@@ -1,0 +1,183 @@
+"""A bridge: a layer-2 segment on the host, with its gateway addresses and its place in the filter."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from netspec.core.resource import Resource, carried, in_place
+from netspec.kernel.operations import Attributes, LinkAdd, LinkSet, Operation
+from netspec.kernel.snapshot import Snapshot
+from netspec.kinds._contract import Expansion, Kind, Section, SpecModel
+from netspec.kinds._intent import Segment
+from netspec.kinds._links import (
+    EUI64,
+    NO_LINK_LOCAL,
+    PROMOTE_SECONDARIES,
+    ROUTE_LOCALNET,
+    Link,
+    changed,
+    delete_link,
+    hashed_mac,
+    link_set,
+    mark_of,
+    stack_group,
+)
+from netspec.kinds._types import LinkName, Mac, Mtu
+from netspec.kinds.address import Address, broadcast_of
+from netspec.kinds.nat_element import element
+from netspec.kinds.subnet import SubnetChoice
+from netspec.kinds.sysctl import Sysctl
+
+SETTABLE = frozenset({2, 3, 4, 5, 6, 9, 23, 25})
+"""IFLA_BR_* numbers (`linux/if_link.h`) kept so that a bridge can be made again as it was."""
+
+
+class BridgeSpec(SpecModel):
+    """A layer-2 segment on the host."""
+
+    subnets: tuple[SubnetChoice, ...] = Field(default=(), examples=[["172.17.0.0/16"]])
+    """Subnets of the segment: a CIDR, a subnet object, or the name of an entry of `subnets`."""
+    mtu: Annotated[Mtu | Literal["auto"], Field(union_mode="left_to_right")] = 1500
+    """MTU in bytes of the bridge and of its endpoints; `auto` is that of the link with the default route."""
+    mac: Mac = "auto"
+    """MAC address; `auto` is derived from stack and name, and never changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bridge(Link):
+    """A bridge link. `mtu` in bytes; `addr_gen_mode` is 1 where the bridge has no IPv6."""
+
+    mac: str | None = in_place()
+    mtu: int | None = in_place()
+    addr_gen_mode: int | None = in_place()
+    route_localnet: bool | None = in_place()
+    promote_secondaries: bool | None = in_place()
+    up: bool | None = in_place()
+    settings: Attributes = carried(())
+
+    def title(self) -> str:
+        """What it is."""
+        return "bridge"
+
+
+def observe(snapshot: Snapshot) -> Iterator[Bridge]:
+    """All bridges."""
+    for row in snapshot.links_of("bridge"):
+        yield Bridge(
+            mark=mark_of(row, snapshot.stack) if not row.netns else None,
+            netns=row.netns,
+            name=row.name,
+            alias=row.alias,
+            group=row.group,
+            mac=row.mac,
+            mtu=row.mtu,
+            addr_gen_mode=row.addr_gen_mode,
+            route_localnet=bool(row.conf4.get(ROUTE_LOCALNET)),
+            promote_secondaries=bool(row.conf4.get(PROMOTE_SECONDARIES)),
+            up=row.up,
+            settings=tuple(sorted((n, v) for n, v in row.data.items() if n in SETTABLE)),
+        )
+
+
+def _conf4(route_localnet: bool | None, promote_secondaries: bool | None) -> tuple[tuple[int, int], ...]:
+    wanted = ((ROUTE_LOCALNET, route_localnet), (PROMOTE_SECONDARIES, promote_secondaries))
+    return tuple((number, int(value)) for number, value in wanted if value is not None)
+
+
+def create(new: Bridge) -> Iterator[Operation]:
+    """Make it with its MAC, so that it never follows a port's, and set its MTU, for the same reason."""
+    yield LinkAdd(
+        netns=new.netns,
+        name=new.name,
+        kind="bridge",
+        mac=new.mac,
+        group=new.group,
+        alias=new.alias,
+        data=new.settings,
+    )
+    # An MTU given at birth follows the smallest port; one that is set stays.
+    yield LinkSet(
+        netns=new.netns,
+        name=new.name,
+        mtu=new.mtu,
+        addr_gen_mode=new.addr_gen_mode,
+        conf4=_conf4(new.route_localnet, new.promote_secondaries),
+    )
+    if new.up:
+        yield LinkSet(netns=new.netns, name=new.name, up=True)
+
+
+def update(old: Bridge, new: Bridge) -> Iterator[Operation]:
+    """All of it changes in place."""
+    yield from link_set(
+        LinkSet(
+            netns=new.netns,
+            name=new.name,
+            alias=changed(old.alias, new.alias),
+            group=changed(old.group, new.group),
+            mac=changed(old.mac, new.mac),
+            mtu=changed(old.mtu, new.mtu),
+            addr_gen_mode=changed(old.addr_gen_mode, new.addr_gen_mode),
+            conf4=_conf4(
+                changed(old.route_localnet, new.route_localnet),
+                changed(old.promote_secondaries, new.promote_secondaries),
+            ),
+            up=changed(old.up, new.up),
+        )
+    )
+
+
+def expand(specs: Mapping[str, BridgeSpec], expansion: Expansion) -> Iterator[Resource]:
+    """Each bridge with its gateway addresses, the filter's sets, and forwarding."""
+    for name, spec in specs.items():
+        segment = expansion.segments[f"bridge/{name}"]
+        mark = expansion.mark(segment.address)
+        yield Bridge(
+            mark=mark,
+            netns="",
+            name=name,
+            alias=str(mark),
+            group=stack_group(expansion.stack),
+            mac=hashed_mac(expansion.stack, segment.address) if spec.mac == "auto" else spec.mac,
+            mtu=segment.mtu,
+            addr_gen_mode=EUI64 if segment.has(6) else NO_LINK_LOCAL,
+            route_localnet=segment.publishes,
+            promote_secondaries=True,
+            up=True,
+        )
+        yield from _addresses(segment, expansion)
+        yield from _filter(segment, expansion)
+
+
+def _addresses(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
+    mark = expansion.mark(segment.address)
+    for pool in segment.pools:
+        own = pool.own_address
+        if own is not None:
+            yield Address(mark=mark, netns="", link=segment.name, address=own, broadcast=broadcast_of(own))
+    if segment.has(4):
+        yield Sysctl(mark=mark, netns="", name="net.ipv4.ip_forward", value="1")
+    if segment.has(6):
+        yield Sysctl(mark=mark, netns="", name="net.ipv6.conf.all.forwarding", value="1")
+
+
+def _filter(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
+    mark = expansion.mark(segment.address)
+    name = f'"{segment.name}"'
+    yield element(mark, "segments", name)
+    yield element(mark, "same", f"{name} . {name}")
+    for pool in segment.pools:
+        yield element(mark, f"own{pool.version}", f"{pool.cidr} . {name}")
+
+
+KIND = Kind(Bridge, observe, create, update, delete_link, features=("bridge",))
+SECTION: Any = Section(
+    name="bridges",
+    annotation=dict[LinkName, BridgeSpec],
+    description="Layer-2 segments on the host, by link name.",
+    expand=expand,
+    object_kind="bridge",
+    order=10,
+)

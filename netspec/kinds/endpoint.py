@@ -1,0 +1,169 @@
+"""An endpoint: a network namespace and its interfaces, like a container's."""
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from netspec.core.resource import Mark, Resource
+from netspec.kernel.operations import Address as IpAddress
+from netspec.kinds import _endpoint_checks
+from netspec.kinds._contract import Expansion, Section, SpecModel
+from netspec.kinds._intent import Attachment
+from netspec.kinds._links import EUI64, NO_LINK_LOCAL, hashed_mac, hashed_name, stack_group
+from netspec.kinds._publish import PublishSpec, elements
+from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, wrong
+from netspec.kinds.address import Address, address_key, broadcast_of
+from netspec.kinds.netns import Netns
+from netspec.kinds.port import Port
+from netspec.kinds.route import MAIN, Route
+from netspec.kinds.veth import Veth
+
+DEFAULT_INTERFACE = "eth0"
+IPV6_METRIC = 1024
+"""What the kernel gives an IPv6 route without a metric (IP6_RT_PRIO_USER)."""
+
+
+class InterfaceSpec(SpecModel):
+    """An interface inside an endpoint's namespace."""
+
+    bridge: LinkName | None = None
+    """The bridge it joins."""
+    address: InterfaceAddress | None = None
+    """Its address: `auto`, an address, or an address with the prefix length of its subnet."""
+    addresses: tuple[InterfaceAddress, ...] = ()
+    """Several addresses."""
+    mac: Mac = "auto"
+    """MAC address; `auto` is derived from stack, endpoint and interface, and never changes."""
+    mtu: Mtu | None = None
+    """MTU in bytes; that of the bridge unless said."""
+    host_name: LinkName | None = None
+    """Name of the host end of the veth pair; `veth` and 7 hex digits unless said."""
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> "InterfaceSpec":
+        if self.address is not None and self.addresses:
+            raise wrong("NS0150", "`address` and `addresses` are two ways to say the same", "write one of them")
+        return self
+
+    @property
+    def wanted(self) -> tuple[Any, ...]:
+        """The addresses as written; empty for one automatic address per subnet."""
+        return self.addresses or (() if self.address is None else (self.address,))
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any key of an interface was written."""
+        return bool(self.model_fields_set & set(InterfaceSpec.model_fields))
+
+
+class EndpointSpec(InterfaceSpec):
+    """A network namespace, its interfaces, and the ports it publishes. Interface keys here mean `eth0`."""
+
+    netns: ObjectName | None = None
+    """Name of the namespace under `/run/netns`; the endpoint's own unless said."""
+    interfaces: dict[LinkName, InterfaceSpec] | None = None
+    """Interfaces by name inside the namespace; an empty map for none."""
+    publish: Annotated[tuple[PublishSpec, ...], Field(examples=[["6379:6379", "127.0.0.1:8080:80/tcp"]])] = ()
+    """Published ports, as Docker's `-p` writes them or in the long form."""
+
+    @model_validator(mode="after")
+    def _has_interfaces(self) -> "EndpointSpec":
+        if self.interfaces is not None and self.says_something:
+            raise wrong("NS0151", "interface keys stand beside `interfaces`", "move them into interfaces: {eth0: …}")
+        if self.interfaces is None and self.bridge is None:
+            raise wrong("NS0152", "the endpoint joins nothing", "name its bridge, or write interfaces: {} for none")
+        return self
+
+    def all_interfaces(self) -> Mapping[str, InterfaceSpec]:
+        """Its interfaces by name, the short form included."""
+        return {DEFAULT_INTERFACE: self} if self.interfaces is None else self.interfaces
+
+    def interface_path(self, name: str) -> tuple[str | int, ...]:
+        """Where an interface is written, below the endpoint."""
+        return () if self.interfaces is None else ("interfaces", name)
+
+
+def host_end(stack: str, endpoint: str, name: str, spec: InterfaceSpec) -> str:
+    """The name of the host end of an interface's veth pair."""
+    return spec.host_name or hashed_name("veth", stack, endpoint, name)
+
+
+def expand(specs: Mapping[str, EndpointSpec], expansion: Expansion) -> Iterator[Resource]:
+    """Each endpoint with its namespace, its interfaces, and what it publishes."""
+    for name, spec in specs.items():
+        mark = expansion.mark(f"endpoint/{name}")
+        yield Netns(mark=mark, name=spec.netns or name, alias=str(mark))
+        attachments = expansion.attachments.get(name, ())
+        for attachment, interface in zip(attachments, spec.all_interfaces().values(), strict=True):
+            yield from _interface(attachment, interface, mark, publishes=bool(spec.publish))
+        for index, publication in enumerate(spec.publish):
+            origin = expansion.mark(f"endpoint/{name}.publish[{index}]")
+            for target in targets(publication, attachments):
+                yield from elements(publication, target, origin)
+
+
+def targets(publication: PublishSpec, attachments: tuple[Attachment, ...]) -> Iterator[IpAddress]:
+    """The endpoint's first address of each family that the publication is about."""
+    addresses = [interface.ip for attachment in attachments for interface in attachment.addresses]
+    for version in (4, 6):
+        if publication.listens_on is None or publication.listens_on.version == version:
+            yield from [address for address in addresses if address.version == version][:1]
+
+
+def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publishes: bool) -> Iterator[Resource]:
+    stack, segment = mark.stack, attachment.segment
+    name = host_end(stack, attachment.endpoint, attachment.interface, spec)
+    identity = (stack, attachment.endpoint, attachment.interface)
+    mtu = spec.mtu or segment.mtu
+    yield Veth(
+        mark=mark,
+        netns="",
+        name=name,
+        alias=str(mark),
+        group=stack_group(stack),
+        peer_netns=attachment.netns,
+        peer_name=attachment.interface,
+        mac=hashed_mac(*identity, "host"),
+        peer_mac=hashed_mac(*identity) if spec.mac == "auto" else spec.mac,
+        mtu=mtu,
+        peer_mtu=mtu,
+        up=True,
+        peer_up=True,
+        # The host end is a mere port: it never needs an address of its own.
+        addr_gen_mode=NO_LINK_LOCAL,
+        peer_addr_gen_mode=EUI64 if segment.has(6) else NO_LINK_LOCAL,
+        promote_secondaries=True,
+    )
+    yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=publishes)
+    yield from _addresses(attachment, mark)
+
+
+def _addresses(attachment: Attachment, mark: Mark) -> Iterator[Resource]:
+    netns, link = attachment.netns, attachment.interface
+    for address in attachment.addresses:
+        yield Address(mark=mark, netns=netns, link=link, address=address, broadcast=broadcast_of(address))
+    for gateway in attachment.default_routes:
+        near = (address for address in attachment.addresses if gateway in address.network)
+        yield Route(
+            mark=mark,
+            netns=netns,
+            to=ip_network("0.0.0.0/0" if gateway.version == 4 else "::/0"),
+            table=MAIN,
+            metric=0 if gateway.version == 4 else IPV6_METRIC,
+            via=gateway,
+            link=link,
+            stands_on=tuple(address_key(netns, link, address) for address in near),
+        )
+
+
+SECTION: Any = Section(
+    name="endpoints",
+    annotation=dict[ObjectName, EndpointSpec],
+    description="Network namespaces with their interfaces and published ports, by name.",
+    expand=expand,
+    check=_endpoint_checks.check,
+    object_kind="endpoint",
+    order=30,
+)

@@ -1,0 +1,128 @@
+"""One element of a set or map of our nftables table: a published port, a segment, a source prefix."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import ClassVar
+
+from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place
+from netspec.kernel.operations import ElementAdd, ElementDelete, FlowDelete, Operation
+from netspec.kernel.snapshot import Snapshot
+from netspec.kinds._contract import Kind
+
+BOOKKEEPING = "meta"
+"""The set in which the kernel adapter keeps the table's fingerprint; no resources come of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatElement(Resource):
+    """An element. `element` and `value` are in nft's syntax, in the one form that is also read back."""
+
+    netns: str = identity()
+    table: str = identity()
+    set: str = identity()
+    element: str = identity()
+    value: str = in_place(default="")
+    comment: str = carried("")
+
+    rank: ClassVar[int] = 1
+
+    def key(self) -> Key:
+        """`element/NETNS/SET KEY`."""
+        return Key("element", self.netns, f"{self.set} {self.element}")
+
+    def requires(self) -> Iterator[Key]:
+        """The table."""
+        yield table_key(self.netns, self.table)
+
+    def cascades(self) -> Iterator[Key]:
+        """Elements go with their table."""
+        return self.requires()
+
+    def title(self) -> str:
+        """Key and value."""
+        return f"{self.element} -> {self.value}" if self.value else self.element
+
+
+def table_key(netns: str, table: str) -> Key:
+    """The key of a table of ours."""
+    return Key("table", netns, f"inet {table}")
+
+
+def table_name(stack: str) -> str:
+    """The name of a stack's table."""
+    return f"netspec-{stack}"
+
+
+def element(mark: Mark, set_name: str, key: str, value: str = "", comment: str | None = None) -> NatElement:
+    """An element of the host's table of a stack; its comment says what asked for it."""
+    return NatElement(
+        mark=mark,
+        netns="",
+        table=table_name(mark.stack),
+        set=set_name,
+        element=key,
+        value=value,
+        comment=mark.origin if comment is None else comment,
+    )
+
+
+def observe(snapshot: Snapshot) -> Iterator[NatElement]:
+    """All elements of our table, whoever added them: the table is ours."""
+    for table in snapshot.tables:
+        for row in table.elements:
+            if row.set == BOOKKEEPING:
+                continue
+            yield NatElement(
+                mark=Mark(snapshot.stack, row.comment if "/" in row.comment else f"element/{row.set}"),
+                netns=table.netns,
+                table=table.name,
+                set=row.set,
+                element=row.key,
+                value=row.value,
+                comment=row.comment,
+            )
+
+
+def create(new: NatElement) -> Iterator[Operation]:
+    """Add it."""
+    yield ElementAdd(
+        netns=new.netns, table=new.table, set=new.set, key=new.element, value=new.value, comment=new.comment
+    )
+
+
+def update(old: NatElement, new: NatElement) -> Iterator[Operation]:
+    """Swap the value, atomically: both are in one transaction. Flows to the old target move."""
+    yield _removal(old)
+    yield from create(new)
+    yield from _flows(old)
+
+
+def delete(old: NatElement) -> Iterator[Operation]:
+    """Remove it, and the flows it has let in."""
+    yield _removal(old)
+    yield from _flows(old)
+
+
+def _removal(old: NatElement) -> ElementDelete:
+    return ElementDelete(netns=old.netns, table=old.table, set=old.set, key=old.element, value=old.value)
+
+
+def _flows(old: NatElement) -> Iterator[FlowDelete]:
+    """The conntrack entries of a publication, by protocol, original destination and port."""
+    if not old.set.startswith("publish"):
+        return
+    *listen, protocol, ports = old.element.split(" . ")
+    first, _, last = ports.partition("-")
+    if protocol not in ("tcp", "udp") or not first.isdigit():
+        return
+    yield FlowDelete(
+        netns=old.netns,
+        protocol=protocol,
+        ports=(int(first), int(last or first)),
+        target=ip_address(old.value.partition(" ")[0]),
+        listen=ip_address(listen[0]) if listen else None,
+    )
+
+
+KIND = Kind(NatElement, observe, create, update, delete)

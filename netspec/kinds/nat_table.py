@@ -1,0 +1,72 @@
+"""The skeleton of our nftables table: chains, rules, empty sets and maps. Data are elements (`nat_element`)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netspec.core.digest import digest
+from netspec.core.resource import Key, Mark, Resource, carried, identity, replaces
+from netspec.kernel.operations import Operation, TableAdd, TableDelete
+from netspec.kernel.snapshot import Snapshot
+from netspec.kinds._contract import Kind
+from netspec.kinds._skeleton import skeleton
+from netspec.kinds.nat_element import table_key, table_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatTable(Resource):
+    """Table `inet NAME`. `rules` is a digest of chains, rules and definitions; `text` is what to load for them."""
+
+    netns: str = identity()
+    name: str = identity()
+    rules: str = replaces()
+    text: str = carried("")
+
+    rank: ClassVar[int] = 0
+    guarded: ClassVar[bool] = True
+
+    def key(self) -> Key:
+        """`table/NETNS/inet NAME`."""
+        return table_key(self.netns, self.name)
+
+    def title(self) -> str:
+        """What it is, for messages about one in the way."""
+        return f"nftables table inet {self.name}"
+
+
+def table_of(stack: str) -> NatTable:
+    """The table a stack has on the host."""
+    name = table_name(stack)
+    text = skeleton(name)
+    return NatTable(mark=Mark(stack, "nat"), netns="", name=name, rules=digest(text), text=text)
+
+
+def observe(snapshot: Snapshot) -> Iterator[NatTable]:
+    """Our table. A table of our name without our bookkeeping set is somebody else's."""
+    for row in snapshot.tables:
+        ours = "set meta {" in row.text
+        yield NatTable(
+            mark=Mark(snapshot.stack, "nat") if ours else None,
+            netns=row.netns,
+            name=row.name,
+            rules=row.written or digest(row.text),
+            text=row.text,
+        )
+
+
+def create(new: NatTable) -> Iterator[Operation]:
+    """Load it whole."""
+    yield TableAdd(netns=new.netns, name=new.name, text=new.text)
+
+
+def update(_old: NatTable, new: NatTable) -> Iterator[Operation]:
+    """Load it whole: it never gets here, as a table is replaced."""
+    yield from create(new)
+
+
+def delete(old: NatTable) -> Iterator[Operation]:
+    """Remove it with all its elements."""
+    yield TableDelete(netns=old.netns, name=old.name)
+
+
+KIND = Kind(NatTable, observe, create, update, delete, features=("nft", "nft-nat", "nft-fib"))
