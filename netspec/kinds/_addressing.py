@@ -1,14 +1,11 @@
 """Which interface gets which address: statics first, then what is held already, then the lowest free one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from netspec.kernel.operations import Address, Interface
+from netspec.kernel.operations import Address
 from netspec.kinds._contract import Finding, Place
-from netspec.kinds._intent import Pool
-
-Held = Mapping[tuple[str, str], tuple[Interface, ...]]
-"""Addresses that interfaces already have, by (netns, interface)."""
+from netspec.kinds._intent import Held, Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """What a document means once references are resolved: pools, segments, and who is attached where."""
 
 import ipaddress
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from netspec.kernel.operations import Address, Interface, Network
 
@@ -88,3 +88,21 @@ class Attachment:
     segment: Segment
     addresses: tuple[Interface, ...] = ()
     default_routes: tuple[Address, ...] = ()
+
+
+Held = Mapping[tuple[str, str], tuple[Interface, ...]]
+"""Addresses that interfaces already have, by (netns, interface)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What of the host a desired state depends on.
+
+    `held` are addresses that interfaces have; `uplink_mtu` is that of the link with the default route;
+    `sysctls` are present values of host sysctls, `former` the recorded ones from before us.
+    """
+
+    held: Held = field(default_factory=dict)
+    uplink_mtu: int = 1500
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    former: Mapping[str, str] = field(default_factory=dict)

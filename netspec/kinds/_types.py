@@ -152,9 +152,7 @@ LinkName = Annotated[
     BeforeValidator(link_name),
     _schema("Name of a link, at most 15 bytes.", type=["string", "number"], maxLength=LINK_NAME_BYTES),
 ]
-ObjectName = Annotated[
-    str, BeforeValidator(object_name), _schema("A name.", type=["string", "number"], maxLength=63)
-]
+ObjectName = Annotated[str, BeforeValidator(object_name), _schema("A name.", type=["string", "number"], maxLength=63)]
 IpAddress = Annotated[
     Address,
     BeforeValidator(ip_address),

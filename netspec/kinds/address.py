@@ -81,17 +81,13 @@ def _automatic(row: AddressRow) -> bool:
 def create(new: Address) -> Iterator[Operation]:
     """Add it; without duplicate address detection, as netspec knows who has what."""
     protocol = PROTOCOL if new.marked else new.protocol
-    yield AddressAdd(
-        netns=new.netns, link=new.link, address=new.address, broadcast=new.broadcast, protocol=protocol
-    )
+    yield AddressAdd(netns=new.netns, link=new.link, address=new.address, broadcast=new.broadcast, protocol=protocol)
 
 
 def update(old: Address, new: Address) -> Iterator[Operation]:
     """Only the mark can differ."""
     protocol = PROTOCOL if new.marked else new.protocol
-    yield AddressAdd(
-        netns=new.netns, link=new.link, address=new.address, broadcast=old.broadcast, protocol=protocol
-    )
+    yield AddressAdd(netns=new.netns, link=new.link, address=new.address, broadcast=old.broadcast, protocol=protocol)
 
 
 def delete(old: Address) -> Iterator[Operation]:

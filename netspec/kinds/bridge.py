@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from netspec.core.elements import concat, ifname
 from netspec.core.resource import Resource, carried, in_place
 from netspec.kernel.operations import Attributes, LinkAdd, LinkSet, Operation
 from netspec.kernel.snapshot import Snapshot
@@ -157,19 +158,18 @@ def _addresses(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
         own = pool.own_address
         if own is not None:
             yield Address(mark=mark, netns="", link=segment.name, address=own, broadcast=broadcast_of(own))
-    if segment.has(4):
-        yield Sysctl(mark=mark, netns="", name="net.ipv4.ip_forward", value="1")
-    if segment.has(6):
-        yield Sysctl(mark=mark, netns="", name="net.ipv6.conf.all.forwarding", value="1")
+    for version, name in ((4, "net.ipv4.ip_forward"), (6, "net.ipv6.conf.all.forwarding")):
+        if segment.has(version):
+            yield Sysctl(mark=expansion.mark(f"sysctl/{name}"), netns="", name=name, value="1")
 
 
 def _filter(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
     mark = expansion.mark(segment.address)
-    name = f'"{segment.name}"'
+    name = ifname(segment.name)
     yield element(mark, "segments", name)
-    yield element(mark, "same", f"{name} . {name}")
+    yield element(mark, "same", concat(name, name))
     for pool in segment.pools:
-        yield element(mark, f"own{pool.version}", f"{pool.cidr} . {name}")
+        yield element(mark, f"own{pool.version}", concat(pool.cidr, name))
 
 
 KIND = Kind(Bridge, observe, create, update, delete_link, features=("bridge",))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from netspec.core.elements import concat
 from netspec.core.resource import Resource
 from netspec.kernel.operations import Network
 from netspec.kinds._contract import Expansion, Finding, Section, SpecModel
@@ -52,7 +53,7 @@ def expand(spec: NatSpec, expansion: Expansion) -> Iterator[Resource]:
     for index, source in enumerate(spec.masquerade):
         mark = expansion.mark(f"nat.masquerade[{index}]")
         for network in _networks(source, expansion):
-            yield element(mark, f"masquerade{network.version}", str(network))
+            yield element(mark, f"masquerade{network.version}", concat(network))
 
 
 def _networks(source: Network | str, expansion: Expansion) -> Iterator[Network]:

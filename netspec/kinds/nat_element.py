@@ -7,10 +7,20 @@ from typing import ClassVar
 
 from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import ElementAdd, ElementDelete, FlowDelete, Operation
-from netspec.kernel.snapshot import Snapshot
+from netspec.kernel.snapshot import ElementRow, Snapshot
 from netspec.kinds._contract import Kind
 
-BOOKKEEPING = "meta"
+_MEANING = {
+    "segments": "filter what enters or leaves",
+    "same": "allow within",
+    "own4": "allow sources",
+    "own6": "allow sources",
+    "masquerade4": "masquerade",
+    "masquerade6": "masquerade",
+    "former": "remember",
+}
+
+BOOKKEEPING = "fingerprint"
 """The set in which the kernel adapter keeps the table's fingerprint; no resources come of it."""
 
 
@@ -40,8 +50,14 @@ class NatElement(Resource):
         return self.requires()
 
     def title(self) -> str:
-        """Key and value."""
-        return f"{self.element} -> {self.value}" if self.value else self.element
+        """What it means to people."""
+        key = self.element.replace('"', "")
+        if self.set.startswith("publish"):
+            *listen, protocol, ports = key.split(" . ")
+            where = f"{listen[0]} port " if listen else ""
+            return f"publish {where}{ports}/{protocol} -> {self.value.replace(' . ', ' port ')}"
+        words = _MEANING.get(self.set, self.set)
+        return f"{words} {key}"
 
 
 def table_key(netns: str, table: str) -> Key:
@@ -74,7 +90,7 @@ def observe(snapshot: Snapshot) -> Iterator[NatElement]:
             if row.set == BOOKKEEPING:
                 continue
             yield NatElement(
-                mark=Mark(snapshot.stack, row.comment if "/" in row.comment else f"element/{row.set}"),
+                mark=Mark(snapshot.stack, _origin(row)),
                 netns=table.netns,
                 table=table.name,
                 set=row.set,
@@ -82,6 +98,13 @@ def observe(snapshot: Snapshot) -> Iterator[NatElement]:
                 value=row.value,
                 comment=row.comment,
             )
+
+
+def _origin(row: ElementRow) -> str:
+    """What asked for an element: its comment says so, but for records, whose comment is the record."""
+    if row.set == "former":
+        return f"sysctl/{row.comment.partition('=')[0]}"
+    return row.comment or f"element/{row.set}"
 
 
 def create(new: NatElement) -> Iterator[Operation]:

@@ -10,7 +10,7 @@ from netspec.kernel.operations import Operation, TableAdd, TableDelete
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
 from netspec.kinds._skeleton import skeleton
-from netspec.kinds.nat_element import table_key, table_name
+from netspec.kinds.nat_element import BOOKKEEPING, table_key, table_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def table_of(stack: str) -> NatTable:
 def observe(snapshot: Snapshot) -> Iterator[NatTable]:
     """Our table. A table of our name without our bookkeeping set is somebody else's."""
     for row in snapshot.tables:
-        ours = "set meta {" in row.text
+        ours = f"set {BOOKKEEPING} {{" in row.text
         yield NatTable(
             mark=Mark(snapshot.stack, "nat") if ours else None,
             netns=row.netns,

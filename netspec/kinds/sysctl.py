@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from netspec.core.elements import mark as mark_number
 from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import Operation, SysctlWrite
 from netspec.kernel.snapshot import Snapshot
@@ -92,7 +93,7 @@ def former_values(snapshot: Snapshot) -> Mapping[str, str]:
 def former_record(mark: Mark, sysctl: str, value: str) -> NatElement:
     """The element that keeps a former value: the kernel is the only state."""
     number = int.from_bytes(hashlib.sha256(sysctl.encode()).digest()[:4])
-    return element(mark, "former", f"0x{number:08x}", comment=f"{sysctl}={','.join(value.split())}")
+    return element(mark, "former", mark_number(number), comment=f"{sysctl}={','.join(value.split())}")
 
 
 def create(new: Sysctl) -> Iterator[Operation]:

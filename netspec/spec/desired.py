@@ -9,28 +9,14 @@ from netspec.core.resource import Key, Mark, Resource
 from netspec.core.state import Contradiction, State, merge
 from netspec.kernel.operations import Address, Interface
 from netspec.kinds import sections
-from netspec.kinds._addressing import Held, Want, assign
+from netspec.kinds._addressing import Want, assign
 from netspec.kinds._contract import Expansion, Finding
-from netspec.kinds._intent import Attachment, Pool, Segment
+from netspec.kinds._intent import Attachment, Held, Pool, Present, Segment
 from netspec.kinds.nat_table import table_of
 from netspec.kinds.sysctl import Sysctl, former_record
 
 IMPLIED_SYSCTLS = frozenset({"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"})
 """Host sysctls that a spec may want without naming them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Present:
-    """What of the host a desired state depends on.
-
-    `held` are addresses that interfaces have; `uplink_mtu` is that of the link with the default route;
-    `sysctls` are present values of host sysctls, `former` the recorded ones from before us.
-    """
-
-    held: Held = field(default_factory=dict)
-    uplink_mtu: int = 1500
-    sysctls: Mapping[str, str] = field(default_factory=dict)
-    former: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ class Unreadable(Exception):
 
 
 @cache
-def _adapter(resource_type: type) -> TypeAdapter[Any]:
+def _adapter(name: str) -> TypeAdapter[Any]:
     config = ConfigDict(ser_json_bytes="hex", val_json_bytes="hex")
-    return TypeAdapter(resource_type, config=config)
+    return TypeAdapter(_types()[name], config=config)
 
 
 @cache
@@ -29,7 +29,7 @@ def encode(resource: Resource | None) -> dict[str, Any] | None:
     """Plain JSON values of a resource, its type under `kind`; None for None."""
     if resource is None:
         return None
-    fields: dict[str, Any] = _adapter(type(resource)).dump_python(resource, mode="json")
+    fields: dict[str, Any] = _adapter(type(resource).__name__).dump_python(resource, mode="json")
     return {"kind": type(resource).__name__, **fields}
 
 
@@ -39,10 +39,9 @@ def decode(value: Any) -> Resource | None:  # noqa: ANN401  whatever JSON held
         return None
     if not isinstance(value, dict) or value.get("kind") not in _types():
         raise Unreadable("a resource of no known kind")
-    resource_type = _types()[value["kind"]]
     fields = {name: field for name, field in value.items() if name != "kind"}
     try:
-        found = _adapter(resource_type).validate_json(json.dumps(fields))
+        found = _adapter(value["kind"]).validate_json(json.dumps(fields))
     except ValidationError as error:
         first = error.errors()[0]
         raise Unreadable(f"{value['kind']}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -1,0 +1,77 @@
+"""`netspec apply`: plan, ask, apply, verify; undo on failure."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netspec.cli.plan import show_proposal
+from netspec.cli.session import Session
+from netspec.cli.validate import PathArgument
+from netspec.errors import NotRestored, Refused
+
+if TYPE_CHECKING:
+    from netspec.engine.reconciler import Intent, Proposal, Reconciler
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("apply")(apply)
+
+
+def apply(context: typer.Context, path: PathArgument = None, *, yes: YesOption = False) -> None:
+    """Make the kernel equal the spec, verify it, and undo everything on failure."""
+    session: Session = context.obj
+    bring_about(session, session.intent(session.load(path)), yes=yes, question="Apply these changes?")
+
+
+def bring_about(session: Session, intent: "Intent", *, yes: bool, question: str) -> None:
+    """The whole of apply and destroy: lock, recover, plan, ask, carry out."""
+    from netspec.engine.lock import exclusive
+    from netspec.kernel.privileges import require
+
+    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
+    reconciler = session.reconciler()
+    with exclusive(session.options.run_dir, session.options.lock_timeout):
+        recover(session, reconciler)
+        proposal = reconciler.propose(intent)
+        show_proposal(session, proposal)
+        if proposal.diagnostics:
+            raise Refused("Refused: nothing was changed.")
+        if not proposal.plan:
+            return
+        if not session.confirm(question, yes=yes):
+            session.note("Nothing was changed.")
+            raise typer.Exit(1)
+        begun = time.monotonic()
+        _watched(session, reconciler, proposal)
+    elapsed = time.monotonic() - begun
+    number = len(session.view(proposal).objects)
+    session.say(
+        f"Applied {number} change{'' if number == 1 else 's'} in {elapsed:.2f} s. Verified: the kernel equals the spec."
+    )
+
+
+def _watched(session: Session, reconciler: "Reconciler", proposal: "Proposal") -> None:
+    from netspec.cli.progress import Progress
+    from netspec.engine.interrupts import interruptible
+
+    with Progress(quiet=session.options.quiet or session.as_json) as progress, interruptible(progress) as step:
+        reconciler.carry_out(proposal, step)
+
+
+def recover(session: Session, reconciler: "Reconciler") -> None:
+    """Undo what an apply that died has left, and say so. Raises NotRestored where that fails."""
+    recovery = reconciler.recover()
+    if recovery is None:
+        return
+    number = len(recovery.entry.before)
+    if not recovery.restoration.complete:
+        left = ", ".join(str(change.key) for change in recovery.restoration.missing[:20])
+        raise NotRestored(f"An interrupted apply of stack {recovery.entry.stack} could not be undone: {left} is left.")
+    session.note(
+        f"netspec: an apply of stack {recovery.entry.stack} had been interrupted; "
+        f"its {number} kernel objects were put back as they were before."
+    )

@@ -1,0 +1,25 @@
+"""`netspec commands`: what a person would type for a plan."""
+
+import typer
+
+from netspec.cli.session import Session
+from netspec.cli.validate import PathArgument
+from netspec.errors import Refused
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("commands")(commands)
+
+
+def commands(context: typer.Context, path: PathArgument = None) -> None:
+    """Print the ip, bridge, nft and sysctl commands that would do what apply does now."""
+    from netspec.engine.observation import Program
+    from netspec.report.commands import render
+
+    session: Session = context.obj
+    proposal = session.reconciler().propose(session.intent(session.load(path)))
+    session.diagnostics(proposal.diagnostics)
+    if proposal.diagnostics:
+        raise Refused("Refused: apply would not do this.")
+    typer.echo(render(Program(proposal.plan.steps).operations), nl=False)

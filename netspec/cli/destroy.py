@@ -1,0 +1,28 @@
+"""`netspec destroy`: remove all that a stack owns, restore what it changed."""
+
+import typer
+
+from netspec.cli.apply import YesOption, bring_about
+from netspec.cli.session import Session
+from netspec.cli.validate import PathArgument
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("destroy")(destroy)
+
+
+def destroy(context: typer.Context, path: PathArgument = None, *, yes: YesOption = False) -> None:
+    """Remove all that this stack owns. PATH's stack is meant, else --stack, else `default`."""
+    from netspec.engine.reconciler import Intent
+
+    session: Session = context.obj
+    intent = Intent(stack=stack_meant(session, path))
+    bring_about(session, intent, yes=yes, question="Remove all of this?")
+
+
+def stack_meant(session: Session, path: str | None) -> str:
+    """The stack that a command with an optional PATH is about."""
+    if path is not None:
+        return session.intent(session.load(path)).stack
+    return session.options.stack or "default"

@@ -1,0 +1,52 @@
+"""`netspec plan`: what would change. Reads, and changes nothing."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netspec.cli.session import Session
+from netspec.cli.validate import PathArgument
+
+if TYPE_CHECKING:
+    from netspec.engine.reconciler import Proposal
+
+DIFFERENT = 2
+REFUSED = 6
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("plan")(plan)
+
+
+def plan(
+    context: typer.Context,
+    path: PathArgument = None,
+    *,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="End with 2 where something would change.")
+    ] = False,
+) -> None:
+    """Compare a spec with the live kernel and print what would change."""
+    session: Session = context.obj
+    reconciler = session.reconciler()
+    proposal = reconciler.propose(session.intent(session.load(path)))
+    show_proposal(session, proposal)
+    if reconciler.journal.read() is not None:
+        session.note("netspec: an interrupted apply is pending; the next apply or destroy undoes it first.")
+    if proposal.diagnostics:
+        raise typer.Exit(REFUSED)
+    if detailed_exitcode and proposal.plan:
+        raise typer.Exit(DIFFERENT)
+
+
+def show_proposal(session: Session, proposal: "Proposal") -> None:
+    """Print a plan, and what is in its way."""
+    from netspec.report.plan import render
+    from netspec.report.plan_json import plan_document
+
+    view = session.view(proposal)
+    session.document(plan_document(view, proposal.diagnostics))
+    if not session.as_json:
+        typer.echo(render(view, session.style(), verbose=session.options.verbose), nl=False)
+    session.diagnostics(proposal.diagnostics)

@@ -1,0 +1,25 @@
+"""`netspec schema`: the JSON Schema of specs and of JSON output."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from netspec.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("schema")(schema)
+
+
+def schema(
+    name: Annotated[str, typer.Argument(help="spec, plan, validate or show.", metavar="[NAME]")] = "spec",
+) -> None:
+    """Print a JSON Schema (draft-07): of specs, or of what a command prints as JSON."""
+    from netspec.spec.schemas import schemas
+
+    known = schemas()
+    if name not in known:
+        raise UsageError(f'there is no schema "{name}"; there are {", ".join(known)}.')
+    typer.echo(json.dumps(known[name], indent=2))

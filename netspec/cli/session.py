@@ -1,0 +1,145 @@
+"""What commands share: loading a spec, the reconciler on this host, printing, and asking."""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netspec.cli.options import Options, Output, host_name
+from netspec.diagnostics import Diagnostic
+from netspec.errors import NetspecError, SpecError, UsageError
+
+if TYPE_CHECKING:
+    from netspec.core.state import State
+    from netspec.engine.reconciler import Intent, Proposal, Reconciler
+    from netspec.kinds._intent import Present
+    from netspec.report.plan import PlanView
+    from netspec.report.style import Style
+    from netspec.spec.document import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One run of a command with its common options."""
+
+    options: Options
+
+    @property
+    def as_json(self) -> bool:
+        """Whether standard output carries JSON."""
+        return self.options.output is Output.JSON
+
+    def load(self, path: str | None) -> "Loaded":
+        """The spec at PATH or at its default. Raises SpecError."""
+        import os
+
+        from netspec.spec.document import load_document
+        from netspec.spec.source import default_path
+
+        return load_document(path if path is not None else default_path(os.environ))
+
+    def intent(self, loaded: "Loaded") -> "Intent":
+        """What a loaded spec wants of this host."""
+        from netspec.engine.reconciler import Intent
+        from netspec.spec.desired import desired, wanted_sysctls
+
+        document = loaded.document
+        stack = self.options.stack or document.stack
+        if stack != document.stack:
+            raise UsageError(f"--stack {stack}, but the spec is of stack {document.stack}.")
+
+        def desire(present: "Present") -> "State":
+            wanted = desired(document, present)
+            if wanted.findings:
+                raise SpecError("The spec is invalid.", diagnostics=loaded.diagnostics(wanted.findings))
+            return wanted.state
+
+        return Intent(stack=stack, desire=desire, sysctls=wanted_sysctls(document), place_of=loaded.place_of)
+
+    def reconciler(self) -> "Reconciler":
+        """The reconciler on this host's kernel."""
+        from netspec.engine.reconciler import Reconciler
+        from netspec.kernel.linux import LinuxKernel
+
+        return Reconciler(LinuxKernel(), self.options.run_dir, self.options.state_dir)
+
+    def view(self, proposal: "Proposal") -> "PlanView":
+        """A proposal, ready to be rendered."""
+        from netspec.report.plan import PlanView
+
+        return PlanView(
+            host=host_name(),
+            stack=proposal.intent.stack,
+            plan=proposal.plan,
+            desired=proposal.desired,
+            observed=proposal.observed,
+            drift=proposal.drift,
+            place_of=proposal.intent.place_of,
+        )
+
+    def style(self, *, on_stderr: bool = False) -> "Style":
+        """Colour for a stream."""
+        from netspec.report.style import Style
+
+        return Style(self.options.colors(on_stderr=on_stderr))
+
+    def say(self, text: str) -> None:
+        """Print a line for people, unless they want quiet or the output is JSON."""
+        if not self.options.quiet and not self.as_json:
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+            sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """A remark on standard error."""
+        if not self.options.quiet:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def document(self, document: dict[str, Any]) -> None:
+        """JSON, to where it is wanted: standard output, `--json-into`, both or neither."""
+        if self.options.json_into is not None:
+            try:
+                self.options.json_into.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+            except OSError as error:
+                raise UsageError(f"cannot write {self.options.json_into}: {error.strerror}.") from None
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+    def diagnostics(self, found: Iterable[Diagnostic]) -> None:
+        """Show what is wrong, on standard error."""
+        from netspec.report.diagnostics import render
+
+        text = render(tuple(found), color=self.options.colors(on_stderr=True))
+        if text and not self.as_json:
+            sys.stderr.write(text)
+
+    def confirm(self, question: str, *, yes: bool) -> bool:
+        """Ask on a terminal. Raises UsageError where there is none and `--yes` was not given."""
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise UsageError("there is no terminal to ask on: add --yes to go on without asking.")
+        sys.stdout.write(f"{question} [y/N] ")
+        sys.stdout.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    def fail(self, error: NetspecError) -> None:
+        """Show an error with all its diagnostics; as JSON where JSON is wanted."""
+        from netspec.report.diagnostics import as_json
+
+        self.diagnostics(error.diagnostics)
+        sys.stderr.write(f"{self.style(on_stderr=True).paint('error', 'netspec:')} {error.message}\n")
+        self.document(
+            {
+                "format_version": "1.0",
+                "error": {"message": error.message, "exit_code": error.exit_code},
+                "diagnostics": [as_json(each) for each in error.diagnostics],
+            }
+        )
+
+
+def existing(path: str | None) -> Path | None:
+    """PATH as a Path, for what needs one."""
+    return None if path is None else Path(path)

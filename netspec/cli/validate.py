@@ -1,0 +1,54 @@
+"""`netspec validate`: check a spec without touching the kernel."""
+
+from typing import Annotated
+
+import typer
+
+from netspec.cli.session import Session
+from netspec.errors import SpecError
+
+PathArgument = Annotated[
+    str | None, typer.Argument(help="A file, a directory, or - for standard input.", metavar="[PATH]")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("validate")(validate)
+
+
+def validate(
+    context: typer.Context,
+    path: PathArgument = None,
+    *,
+    expand: Annotated[bool, typer.Option("--expand", help="Print the canonical long form.")] = False,
+) -> None:
+    """Check a spec without touching the kernel."""
+    session: Session = context.obj
+    from netspec.spec.check import check
+
+    try:
+        loaded = session.load(path)
+        check(loaded)
+    except SpecError as error:
+        _report(session, error)
+        raise typer.Exit(error.exit_code) from None
+    session.document({"format_version": "1.0", "valid": True, "diagnostics": []})
+    if expand and not session.as_json:
+        import yaml
+
+        from netspec.spec.document import expand_to_long_form
+
+        typer.echo(yaml.safe_dump(expand_to_long_form(loaded.document), sort_keys=False), nl=False)
+        return
+    session.say("The spec is valid.")
+
+
+def _report(session: Session, error: SpecError) -> None:
+    from netspec.report.diagnostics import as_json
+
+    session.diagnostics(error.diagnostics)
+    listed = [as_json(each) for each in error.diagnostics]
+    session.document({"format_version": "1.0", "valid": False, "diagnostics": listed})
+    if not error.diagnostics:
+        session.note(f"netspec: {error.message}")

@@ -1,0 +1,129 @@
+"""`netspec watch`: applies, then keeps applied."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netspec.cli.apply import recover
+from netspec.cli.session import Session
+from netspec.cli.validate import PathArgument
+from netspec.errors import NetspecError, Refused, SpecError, UsageError
+
+if TYPE_CHECKING:
+    from netspec.engine.reconciler import Intent
+    from netspec.engine.triggers import Wake
+    from netspec.engine.watcher import Loading
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("watch")(watch)
+
+
+def watch(
+    context: typer.Context,
+    path: PathArgument = None,
+    *,
+    interval: Annotated[
+        float, typer.Option(envvar="NETSPEC_INTERVAL", min=0.1, help="Seconds between looks for drift.")
+    ] = 30.0,
+) -> None:
+    """Apply a spec, then keep it applied: when its files change, and when the kernel drifts."""
+    from netspec.engine.triggers import Wake
+    from netspec.engine.watcher import Watcher
+    from netspec.kernel.privileges import require
+    from netspec.spec.source import default_path
+
+    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
+    session: Session = context.obj
+    where = path if path is not None else default_path(os.environ)
+    if where == "-":
+        raise UsageError("watch needs a file or a directory: standard input does not change.")
+    wake = Wake()
+    keeper = _Keeper(session, where)
+    watcher = Watcher(load=keeper.load, reconcile=keeper.reconcile, report=keeper, wake=wake, interval=interval)
+    with _stopped_by_signals(wake), _woken_by_files(session, Path(where), wake):
+        watcher.run()
+    session.say("netspec: stopped; the network stays as it is.")
+
+
+@contextmanager
+def _stopped_by_signals(wake: "Wake") -> Iterator[None]:
+    before = {
+        number: signal.signal(number, lambda _number, _frame: wake.stop()) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _woken_by_files(session: Session, path: Path, wake: "Wake") -> Iterator[None]:
+    from netspec.engine.triggers import files
+
+    try:
+        watching = files(path, wake)
+        watching.__enter__()
+    except OSError as error:
+        session.note(f"netspec: cannot watch {path} ({error.strerror}); its changes are seen at the next interval.")
+        yield
+        return
+    try:
+        yield
+    finally:
+        watching.__exit__(None, None, None)
+
+
+class _Keeper:
+    """Loads, reconciles and reports for one watch."""
+
+    def __init__(self, session: Session, path: str) -> None:
+        self._session = session
+        self._path = path
+
+    def load(self) -> "Loading[Intent]":
+        """The spec as it is now. Raises SpecError, also for what only a full expansion shows."""
+        from netspec.engine.watcher import Loading
+        from netspec.spec.check import check
+
+        loaded = self._session.load(self._path)
+        check(loaded)
+        return Loading(loaded.digest, self._session.intent(loaded))
+
+    def reconcile(self, intent: "Intent") -> None:
+        """Plan, and carry out what there is to do."""
+        from netspec.engine.interrupts import interruptible
+        from netspec.engine.lock import exclusive
+        from netspec.report.plan import render
+
+        session = self._session
+        reconciler = session.reconciler()
+        with exclusive(session.options.run_dir, session.options.lock_timeout):
+            recover(session, reconciler)
+            proposal = reconciler.propose(intent)
+            if proposal.diagnostics:
+                raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
+            if not proposal.plan:
+                return
+            session.say(render(session.view(proposal), session.style(), verbose=session.options.verbose))
+            with interruptible(lambda _done, _known: None) as step:
+                reconciler.carry_out(proposal, step)
+        drifted = len(proposal.drift) == len(proposal.plan.changes)
+        session.say("Drift was repaired and verified." if drifted else "Applied and verified.")
+
+    def invalid(self, error: SpecError) -> None:
+        """Say once that the last good spec stays in force."""
+        self._session.fail(error)
+        self._session.note("netspec: the last good spec stays in force.")
+
+    def failed(self, error: NetspecError, retry_in: float) -> None:
+        """Say what failed and when the next try is."""
+        self._session.fail(error)
+        self._session.note(f"netspec: trying again in {retry_in:g} s, or when a file changes.")

@@ -1,0 +1,45 @@
+"""What the last apply wanted, as digests by key: tells drift of the kernel from a change of the spec."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from netspec.core.resource import Key, Resource
+from netspec.core.state import State
+from netspec.engine.directories import private_directory, read_private, write_private
+
+
+class AppliedRecord:
+    """A file of the state directory for each stack. Losing it costs nothing but the word "drift"."""
+
+    def __init__(self, state_dir: Path, stack: str) -> None:
+        """`state_dir` is made when something is written."""
+        self._state_dir = state_dir
+        self._path = state_dir / f"applied-{stack}.json"
+
+    def read(self) -> Mapping[str, str]:
+        """Digest by key. Empty where nothing was recorded, or where it cannot be understood."""
+        try:
+            found = json.loads(read_private(self._path) or "{}")
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def write(self, desired: State) -> None:
+        """Record that all of `desired` is what the kernel now has."""
+        known = self.read()
+        wanted = {str(key): fingerprint(resource) for key, resource in desired.items()}
+        if wanted != known:
+            private_directory(self._state_dir)
+            write_private(self._path, json.dumps(wanted))
+
+
+def fingerprint(resource: Resource) -> str:
+    """16 hex digits over all fields of a resource."""
+    return hashlib.sha256(repr(resource).encode()).hexdigest()[:16]
+
+
+def drifted(keys: Iterable[Key], desired: State, applied: Mapping[str, str]) -> frozenset[Key]:
+    """Those keys whose desired resource is what was applied last: the kernel has moved, not the spec."""
+    return frozenset(key for key in keys if key in desired and applied.get(str(key)) == fingerprint(desired[key]))

@@ -1,0 +1,192 @@
+"""What on the host forbids a plan: found by looking, before anything is changed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from netspec.core.change import Action, Change
+from netspec.core.plan import Plan
+from netspec.core.resource import Key, Resource
+from netspec.core.state import State, owned_by
+from netspec.diagnostics import Diagnostic, Place
+from netspec.engine.observation import kind_of
+from netspec.kernel.port import Kernel
+from netspec.kernel.snapshot import Listener, RouteRow, Snapshot
+from netspec.kinds.address import Address
+from netspec.kinds.nat_element import NatElement
+from netspec.kinds.netns import Netns
+from netspec.kinds.route import MAIN, obstacle
+from netspec.kinds.sysctl import Sysctl
+
+PlaceOf = Callable[[str], Place | None]
+"""Finds the place in the spec of an address like `endpoint/redis`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """All that the search for obstacles looks at."""
+
+    kernel: Kernel
+    stack: str
+    plan: Plan
+    desired: State
+    observed: State
+    snapshot: Snapshot
+    place_of: PlaceOf
+
+
+def obstacles(ground: Ground) -> tuple[Diagnostic, ...]:
+    """Everything that is in the way of a plan, foreign objects first."""
+    found = [*_foreign(ground), *_occupied(ground), *_overlaps(ground), *_busy_ports(ground), *_no_sysctl(ground)]
+    return (*found, *_features(ground))
+
+
+def _foreign(ground: Ground) -> Iterator[Diagnostic]:
+    ours = owned_by(ground.stack)
+    for change in ground.plan.changes:
+        before = change.before
+        if before is None or change.after is None or not before.guarded or ours(before):
+            continue
+        yield _in_the_way(change.key, before, change.resource, ground)
+
+
+def _occupied(ground: Ground) -> Iterator[Diagnostic]:
+    """The far end of a new veth pair may be taken by a link that somebody put into a namespace of ours."""
+    leaving = {change.key for change in ground.plan.changes if change.action in (Action.DELETE, Action.REPLACE)}
+    for change in ground.plan.changes:
+        if change.action not in (Action.CREATE, Action.REPLACE) or change.after is None:
+            continue
+        for key in change.after.provides():
+            if key in ground.observed and key not in leaving:
+                yield _in_the_way(key, ground.observed[key], change.after, ground)
+
+
+def _in_the_way(key: Key, found: Resource, wanted: Resource, ground: Ground) -> Diagnostic:
+    owner = f"it belongs to stack {found.mark.stack}" if found.mark else "netspec did not make it"
+    unreadable = isinstance(found, Netns) and any(
+        row.name == found.name and not row.readable for row in ground.snapshot.netns
+    )
+    if unreadable:
+        owner = "it cannot be entered without CAP_SYS_ADMIN"
+    return Diagnostic(
+        "NS0401",
+        f"{key} is in the way: {found.title() or key.kind}, and {owner}",
+        ground.place_of(wanted.origin),
+        hint="remove it, or choose another name",
+        label=f"wanted by {wanted.origin}",
+        address=wanted.origin,
+    )
+
+
+def _creations(ground: Ground) -> Iterator[tuple[Change, Resource]]:
+    for change in ground.plan.changes:
+        if change.action in (Action.CREATE, Action.REPLACE) and change.after is not None:
+            yield change, change.after
+
+
+def _overlaps(ground: Ground) -> Iterator[Diagnostic]:
+    new = [each for _, each in _creations(ground) if isinstance(each, Address) and not each.netns]
+    if not new:
+        return
+    ours = {key.name for key, each in ground.observed.items() if key.kind == "link" and owned_by(ground.stack)(each)}
+    routes = [row for row in ground.snapshot.routes if not row.netns and row.to.prefixlen and row.table == MAIN]
+    for address in new:
+        for row in routes:
+            if row.link in ours or row.to.version != address.address.version:
+                continue
+            if row.to.overlaps(address.address.network) and not _link_local(row):
+                yield _overlap(address, row, ground)
+                break
+
+
+def _link_local(row: RouteRow) -> bool:
+    return row.to.version == 6 and (row.to.is_link_local or row.to.is_multicast)
+
+
+def _overlap(address: Address, row: RouteRow, ground: Ground) -> Diagnostic:
+    return Diagnostic(
+        "NS0402",
+        f"the subnet {address.address.network} overlaps a route of this host: {obstacle(row)}",
+        ground.place_of(address.origin),
+        hint="choose another subnet, or remove the route",
+        label=f"wanted by {address.origin}",
+        address=address.origin,
+    )
+
+
+def _busy_ports(ground: Ground) -> Iterator[Diagnostic]:
+    new = [
+        each
+        for change, each in _creations(ground)
+        if isinstance(each, NatElement) and each.set.startswith("publish") and change.action is Action.CREATE
+    ]
+    if not new:
+        return
+    listeners = ground.kernel.listeners()
+    for publication in new:
+        *listen, protocol, ports = publication.element.split(" . ")
+        first, _, last = ports.partition("-")
+        run = range(int(first), int(last or first) + 1)
+        version = ip_address(publication.value.partition(" ")[0]).version
+        for each in listeners:
+            if each.protocol == protocol and each.port in run and _meets(each, listen, version):
+                yield _busy(publication, each, ground)
+                break
+
+
+def _meets(listener: Listener, listen: list[str], version: int) -> bool:
+    """Whether a socket would lose connections to a publication of this IP version and listen address."""
+    wildcard = listener.address.is_unspecified
+    if listener.address.version != version and not (wildcard and isinstance(listener.address, IPv6Address)):
+        return False
+    if not listen or wildcard:
+        # A resolver on 127.0.0.53, or ::1, is as local as it wants to be: it does lose its clients.
+        return True
+    return listener.address == _same_family(listen[0])
+
+
+def _same_family(text: str) -> IPv4Address | IPv6Address:
+    return ip_address(text)
+
+
+def _busy(publication: NatElement, listener: Listener, ground: Ground) -> Diagnostic:
+    who = f"process {listener.pid} ({listener.command})" if listener.pid else "a process"
+    return Diagnostic(
+        "NS0403",
+        f"host port {listener.port}/{listener.protocol} is busy: {who} listens on {listener.address}",
+        ground.place_of(publication.origin),
+        hint="stop it, publish another host port, or bind the publication to one address",
+        label=f"published for {publication.origin.partition('.')[0]}",
+        address=publication.origin,
+    )
+
+
+def _no_sysctl(ground: Ground) -> Iterator[Diagnostic]:
+    for _, each in _creations(ground):
+        if isinstance(each, Sysctl) and not each.netns:
+            yield Diagnostic(
+                "NS0404",
+                f"this kernel has no sysctl {each.name}",
+                ground.place_of(each.origin),
+                hint="check the spelling; a module may have to be loaded first",
+                address=each.origin,
+            )
+
+
+def _features(ground: Ground) -> Iterator[Diagnostic]:
+    """Ask the kernel only for what nothing of ours already shows it to have."""
+    present = {type(each) for each in ground.observed.values() if each.mark is not None}
+    needed: dict[str, Resource] = {}
+    for _, each in _creations(ground):
+        if type(each) not in present:
+            for feature in kind_of(each).features:
+                needed.setdefault(feature, each)
+    for feature, words in ground.kernel.missing_features(needed).items() if needed else ():
+        wanted = needed[feature]
+        yield Diagnostic(
+            "NS0405",
+            f"this kernel lacks {feature}, which {wanted.origin} needs: {words}",
+            ground.place_of(wanted.origin),
+            hint="load or install the kernel module that has it",
+            address=wanted.origin,
+        )

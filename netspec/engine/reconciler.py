@@ -1,0 +1,167 @@
+"""Look, plan, execute, verify. The one sequence behind plan, apply, destroy and watch."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from netspec.core.change import diff
+from netspec.core.plan import Plan, make_plan
+from netspec.core.resource import Key
+from netspec.core.state import EMPTY, State, owned_by
+from netspec.diagnostics import Diagnostic
+from netspec.engine.applied import AppliedRecord, drifted
+from netspec.engine.executor import Restoration, StepProgress, StepRefused, execute, restore, unwatched
+from netspec.engine.journal import Entry, Journal
+from netspec.engine.observation import observed_state
+from netspec.engine.obstacles import Ground, PlaceOf, obstacles
+from netspec.engine.report_failure import did_not_converge, interrupted, refused
+from netspec.errors import Interrupted
+from netspec.kernel.port import Kernel
+from netspec.kernel.snapshot import Scope, Snapshot
+from netspec.kinds._intent import Present
+from netspec.kinds.address import Address
+from netspec.kinds.sysctl import former_values
+
+
+def nothing(_present: Present) -> State:
+    """The desired state of those who want nothing of the stack left."""
+    return EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What shall be.
+
+    `desire` gives the desired state on a host as it is, and raises SpecError for what only that shows;
+    `sysctls` are the keys it must know; `place_of` finds places in the spec.
+    """
+
+    stack: str
+    desire: Callable[[Present], State] = nothing
+    sysctls: frozenset[str] = frozenset()
+    place_of: PlaceOf = lambda _address: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A plan, what it was made from, and what is in its way."""
+
+    intent: Intent
+    plan: Plan
+    desired: State
+    observed: State
+    drift: frozenset[Key] = frozenset()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """An interrupted apply that was undone."""
+
+    entry: Entry
+    restoration: Restoration
+
+
+class Reconciler:
+    """Works on one kernel, with a run directory for the journal and a state directory for the record."""
+
+    def __init__(self, kernel: Kernel, run_dir: Path, state_dir: Path) -> None:
+        """Directories are made when something is written."""
+        self._kernel = kernel
+        self._state_dir = state_dir
+        self.run_dir = run_dir
+        self.journal = Journal(run_dir)
+
+    def propose(self, intent: Intent) -> Proposal:
+        """Look at the host and plan. Changes nothing. Raises SpecError for what the host's state shows of the spec."""
+        snapshot, scope = self._look(intent)
+        observed = observed_state(snapshot)
+        wanted = intent.desire(_present(snapshot, observed))
+        plan = make_plan(diff(wanted, observed, owned_by(intent.stack)))
+        ground = Ground(
+            kernel=self._kernel,
+            stack=intent.stack,
+            plan=plan,
+            desired=wanted,
+            observed=observed,
+            snapshot=snapshot,
+            place_of=intent.place_of,
+        )
+        applied = AppliedRecord(self._state_dir, intent.stack).read() if plan else {}
+        return Proposal(
+            intent=intent,
+            plan=plan,
+            desired=wanted,
+            observed=observed,
+            drift=drifted((change.key for change in plan.changes), wanted, applied),
+            diagnostics=obstacles(ground) if plan else (),
+            scope=scope,
+        )
+
+    def carry_out(self, proposal: Proposal, progress: StepProgress = unwatched) -> None:
+        """Execute and verify a proposal; on failure restore and verify that.
+
+        Raises ApplyFailed or Interrupted where all was undone, NotRestored where something is left.
+        """
+        entry = self.journal.open(proposal.intent.stack, proposal.plan)
+        try:
+            execute(self._kernel, proposal.plan, progress)
+            rest = self._rest(proposal)
+        except StepRefused as error:
+            raise refused(error.refusal, self._undo(entry, proposal.scope), proposal.intent.place_of) from error
+        except Interrupted as error:
+            raise interrupted(error, self._undo(entry, proposal.scope)) from None
+        if rest:
+            raise did_not_converge(rest, self._undo(entry, proposal.scope))
+        AppliedRecord(self._state_dir, proposal.intent.stack).write(proposal.desired)
+        self.journal.close()
+
+    def recover(self) -> Recovery | None:
+        """Undo what an apply that died has left; None where nothing is pending."""
+        entry = self.journal.read()
+        if entry is None:
+            return None
+        return Recovery(entry, self._undo(entry, Scope(stack=entry.stack)))
+
+    def _undo(self, entry: Entry, scope: Scope) -> Restoration:
+        outcome = restore(self._kernel, entry, scope)
+        if outcome.complete:
+            self.journal.close()
+        return outcome
+
+    def _rest(self, proposal: Proposal) -> Plan:
+        """What is still to do: nothing, if the apply has worked. The desired state is the one that was approved."""
+        observed = observed_state(self._kernel.snapshot(proposal.scope))
+        return make_plan(diff(proposal.desired, observed, owned_by(proposal.intent.stack)))
+
+    def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
+        scope = Scope(stack=intent.stack, sysctls=frozenset(("", key) for key in intent.sysctls))
+        snapshot = self._kernel.snapshot(scope)
+        recorded = {("", key) for key in former_values(snapshot)} - scope.sysctls
+        if not recorded:
+            return snapshot, scope
+        # Values that the spec no longer names, but that we owe the host.
+        scope = replace(scope, sysctls=scope.sysctls | recorded)
+        return self._kernel.snapshot(scope), scope
+
+
+def _present(snapshot: Snapshot, observed: State) -> Present:
+    held: dict[tuple[str, str], tuple[Any, ...]] = {}
+    for each in observed.values():
+        if isinstance(each, Address) and each.netns and each.mark is not None:
+            held[each.netns, each.link] = (*held.get((each.netns, each.link), ()), each.address)
+    values: Mapping[str, str] = {
+        row.key: "\t".join(row.value.split()) for row in snapshot.sysctls if not row.netns and row.value is not None
+    }
+    return Present(held=held, uplink_mtu=_uplink_mtu(snapshot), sysctls=values, former=former_values(snapshot))
+
+
+def _uplink_mtu(snapshot: Snapshot) -> int:
+    """MTU of the link with the default route of lowest metric; 1500 without one."""
+    routes = [row for row in snapshot.routes if not row.netns and not row.to.prefixlen and row.link]
+    if not routes:
+        return 1500
+    link = min(routes, key=lambda row: (row.to.version, row.metric)).link
+    return next((row.mtu for row in snapshot.links if not row.netns and row.name == link), 1500)

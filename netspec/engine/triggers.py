@@ -1,0 +1,70 @@
+"""What wakes a watcher. A trigger carries no payload: it only says that something may have changed."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+QUIET = 0.2
+"""Seconds without a further event after which a burst is over."""
+
+
+class Wake:
+    """Wakes one waiting thread, from any thread or from a signal handler."""
+
+    def __init__(self) -> None:
+        """Nothing has happened yet."""
+        self._event = threading.Event()
+        self.stopping = False
+
+    def set(self) -> None:
+        """Something may have changed."""
+        self._event.set()
+
+    def stop(self) -> None:
+        """Come to an end."""
+        self.stopping = True
+        self._event.set()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for an event or for `timeout` seconds; True for an event. A burst of events is one."""
+        if not self._event.wait(timeout):
+            return False
+        while not self.stopping:
+            self._event.clear()
+            if not self._event.wait(QUIET):
+                break
+        return True
+
+
+@contextmanager
+def files(path: Path, wake: Wake) -> Iterator[None]:
+    """Wake on changes of a spec file or directory, an editor's atomic replacement included.
+
+    Directories are watched, not files: a replaced file is another inode. Raises OSError where the
+    system's limit of watches is reached.
+    """
+    from watchdog.events import FileSystemEvent, FileSystemEventHandler
+    from watchdog.observers import Observer
+
+    class Handler(FileSystemEventHandler):
+        def on_any_event(self, event: FileSystemEvent) -> None:
+            # Our own reading must not wake us: it would never end.
+            if event.event_type not in ("opened", "closed_no_write"):
+                wake.set()
+
+    observer = Observer()
+    for directory in _directories(path):
+        observer.schedule(Handler(), str(directory), recursive=False)
+    observer.start()
+    try:
+        yield
+    finally:
+        observer.stop()
+        observer.join()
+
+
+def _directories(path: Path) -> set[Path]:
+    """Where a change of `path` shows: the directory itself, or that of the file and of what it is a link to."""
+    places = {path, path.resolve()}
+    return {each if each.is_dir() else each.parent for each in places} | {path.absolute().parent}

@@ -1,0 +1,84 @@
+"""`apply` in a loop: wakes, waits for quiet, reconciles from scratch, backs off on failure. No logic of its own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from netspec.engine.triggers import Wake
+from netspec.errors import Interrupted, NetspecError, SpecError
+
+Spec = TypeVar("Spec")
+
+BACKOFF_FIRST, BACKOFF_LONGEST = 1.0, 300.0
+"""Seconds to wait after a first failure, and after many; each is twice the one before."""
+
+
+class Reporter(Protocol):
+    """Hears what becomes of a watch."""
+
+    def invalid(self, error: SpecError) -> None:
+        """The spec became invalid; the last good one stays in force."""
+
+    def failed(self, error: NetspecError, retry_in: float) -> None:
+        """A reconciliation failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loading(Generic[Spec]):
+    """A spec read from its source, with a digest of the text it came from."""
+
+    digest: str
+    spec: Spec
+
+
+@dataclass(slots=True)
+class Watcher(Generic[Spec]):
+    """Keeps a host as a spec says.
+
+    `load` reads the spec and raises SpecError; `reconcile` makes the kernel equal it and raises NetspecError;
+    `interval` is how often, in seconds, to look for drift without being woken.
+    """
+
+    load: Callable[[], Loading[Spec]]
+    reconcile: Callable[[Spec], None]
+    report: Reporter
+    wake: Wake
+    interval: float
+    _good: Loading[Spec] | None = None
+    _complaint: str = ""
+    _failures: int = field(default=0)
+
+    def run(self) -> None:
+        """Work until told to stop. Raises SpecError only where the very first spec is invalid."""
+        while not self.wake.stopping:
+            self._reload()
+            pause = self._once()
+            if not self.wake.stopping:
+                self.wake.wait(pause)
+
+    def _reload(self) -> None:
+        try:
+            self._good = self.load()
+            self._complaint = ""
+        except SpecError as error:
+            if self._good is None:
+                raise
+            complaint = "\n".join(map(repr, error.diagnostics)) or error.message
+            if complaint != self._complaint:
+                self._complaint = complaint
+                self.report.invalid(error)
+
+    def _once(self) -> float:
+        """Reconcile once; the seconds to wait before the next time."""
+        assert self._good is not None, "the first spec was loaded or the watch has ended"
+        try:
+            self.reconcile(self._good.spec)
+        except Interrupted:
+            self.wake.stop()
+        except NetspecError as error:
+            pause = min(BACKOFF_FIRST * 2.0 ** min(self._failures, 16), BACKOFF_LONGEST)
+            self._failures += 1
+            self.report.failed(error, pause)
+            return pause
+        self._failures = 0
+        return self.interval

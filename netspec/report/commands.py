@@ -1,0 +1,180 @@
+"""The commands a person would type for a plan: `ip`, `bridge`, `nft`, `sysctl`, one for each operation."""
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+from netspec.kernel.operations import (
+    AddressAdd,
+    AddressDelete,
+    ElementAdd,
+    ElementDelete,
+    FlowDelete,
+    LinkAdd,
+    LinkDelete,
+    LinkSet,
+    NetnsAdd,
+    NetnsDelete,
+    Operation,
+    RouteAdd,
+    RouteDelete,
+    SysctlWrite,
+    TableAdd,
+    TableDelete,
+)
+
+_CONF4 = {20: "promote_secondaries", 26: "route_localnet"}
+_ADDR_GEN_MODES = {0: "eui64", 1: "none"}
+_PORT_FLAGS = {4: "hairpin"}
+_ROUTE_TYPES = {1: "", 6: "blackhole ", 7: "unreachable ", 8: "prohibit "}
+
+NftOperation = TableAdd | TableDelete | ElementAdd | ElementDelete
+
+
+def render(operations: Iterable[Operation]) -> str:
+    """A shell script. All of nftables is one transaction, where its first part stands, as netspec does it."""
+    all_operations = list(operations)
+    nft = [each for each in all_operations if isinstance(each, NftOperation)]
+    lines: list[str] = []
+    for operation in all_operations:
+        if not isinstance(operation, NftOperation):
+            lines.extend(_command(operation))
+        elif operation is nft[0]:
+            lines.append(_transaction(nft))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _command(operation: Operation) -> Iterator[str]:
+    match operation:
+        case NetnsAdd():
+            yield f"ip netns add {_q(operation.name)}"
+            yield f"ip -n {_q(operation.name)} link set dev lo alias {_q(operation.alias)} up"
+        case NetnsDelete():
+            yield f"ip netns del {_q(operation.name)}"
+        case LinkAdd():
+            yield from _link_add(operation)
+        case LinkSet():
+            yield from _link_set(operation)
+        case LinkDelete():
+            yield f"{_ip(operation.netns)} link del dev {_q(operation.name)}"
+        case AddressAdd() | AddressDelete():
+            yield _address(operation)
+        case RouteAdd() | RouteDelete():
+            yield _route(operation)
+        case SysctlWrite():
+            inside = f"ip netns exec {_q(operation.netns)} " if operation.netns else ""
+            yield f"{inside}sysctl -qw {_q(operation.key.replace('/', '.') + '=' + operation.value)}"
+        case FlowDelete():
+            yield from _flows(operation)
+
+
+def _q(text: str) -> str:
+    return shlex.quote(text)
+
+
+def _ip(netns: str) -> str:
+    return f"ip -n {_q(netns)}" if netns else "ip"
+
+
+def _link_add(operation: LinkAdd) -> Iterator[str]:
+    words = [_ip(operation.netns), "link add", "name", _q(operation.name)]
+    words += _given(("address", operation.mac), ("mtu", operation.mtu), ("txqueuelen", operation.txqlen))
+    words += ["type", operation.kind]
+    peer = operation.peer
+    if peer is not None:
+        words += ["peer", "name", _q(peer.name), *_given(("address", peer.mac), ("mtu", peer.mtu))]
+        words += ["netns", _q(peer.netns)] if peer.netns else []
+    yield " ".join(words)
+    words = [_ip(operation.netns), "link set dev", _q(operation.name)]
+    rest = _given(("group", operation.group), ("alias", operation.alias), ("master", operation.master))
+    rest += ["up"] if operation.up else []
+    if rest:
+        yield " ".join(words + rest)
+    if peer is not None and peer.group is not None:
+        yield f"{_ip(peer.netns)} link set dev {_q(peer.name)} group {peer.group}"
+
+
+def _given(*options: tuple[str, str | int | None]) -> list[str]:
+    words = []
+    for name, value in options:
+        if value is not None:
+            words += [name, _q(str(value))]
+    return words
+
+
+def _link_set(operation: LinkSet) -> Iterator[str]:
+    words = [_ip(operation.netns), "link set dev", _q(operation.name)]
+    rest = _given(
+        ("name", operation.rename),
+        ("address", operation.mac),
+        ("mtu", operation.mtu),
+        ("group", operation.group),
+        ("alias", operation.alias),
+        ("txqueuelen", operation.txqlen),
+        ("master", operation.master or None),
+        ("addrgenmode", _ADDR_GEN_MODES.get(operation.addr_gen_mode) if operation.addr_gen_mode is not None else None),
+    )
+    rest += ["nomaster"] if operation.master == "" else []
+    rest += [] if operation.up is None else ["up" if operation.up else "down"]
+    if rest:
+        yield " ".join(words + rest)
+    inside = f"ip netns exec {_q(operation.netns)} " if operation.netns else ""
+    for number, value in operation.conf4:
+        yield f"{inside}sysctl -qw net.ipv4.conf.{operation.name}.{_CONF4[number]}={value}"
+    for number, packed in operation.port_data:
+        if number in _PORT_FLAGS:
+            state = "on" if any(packed) else "off"
+            yield f"bridge link set dev {_q(operation.name)} {_PORT_FLAGS[number]} {state}"
+
+
+def _address(operation: AddressAdd | AddressDelete) -> str:
+    words = [_ip(operation.netns), "address"]
+    if isinstance(operation, AddressDelete):
+        return " ".join([*words, "del", str(operation.address), "dev", _q(operation.link)])
+    words += ["replace", str(operation.address)]
+    words += _given(("broadcast", str(operation.broadcast) if operation.broadcast else None))
+    words += ["dev", _q(operation.link)]
+    return " ".join(words + (["nodad"] if operation.address.version == 6 else []))
+
+
+def _route(operation: RouteAdd | RouteDelete) -> str:
+    words = [_ip(operation.netns), "-6" if operation.to.version == 6 else "-4", "route"]
+    words += ["del"] if isinstance(operation, RouteDelete) else ["replace"]
+    if isinstance(operation, RouteAdd):
+        words[-1] += f" {_ROUTE_TYPES.get(operation.type, '')}".rstrip()
+    words += [str(operation.to)]
+    if isinstance(operation, RouteAdd):
+        words += _given(("via", str(operation.via) if operation.via else None))
+    words += _given(("dev", operation.link or None))
+    words += _given(("table", operation.table if operation.table != 254 else None))
+    words += _given(("metric", operation.metric or None), ("proto", operation.protocol or None))
+    if isinstance(operation, RouteAdd) and operation.source:
+        words += ["src", str(operation.source)]
+    return " ".join(words)
+
+
+def _flows(operation: FlowDelete) -> Iterator[str]:
+    listen = f" --orig-dst {operation.listen}" if operation.listen else ""
+    for port in range(operation.ports[0], operation.ports[1] + 1):
+        head = f"conntrack -D -p {operation.protocol} --orig-port-dst {port}{listen}"
+        yield f"{head} --reply-src {operation.target} 2>/dev/null || true"
+
+
+def _transaction(operations: list[NftOperation]) -> str:
+    return "nft -f - <<'EOF'\n" + "\n".join(line for each in operations for line in _nft(each)) + "\nEOF"
+
+
+def _nft(operation: NftOperation) -> Iterator[str]:
+    match operation:
+        case TableAdd():
+            yield f"table {operation.family} {operation.name}"
+            yield f"delete table {operation.family} {operation.name}"
+            yield operation.text.rstrip("\n")
+        case TableDelete():
+            yield f"delete table {operation.family} {operation.name}"
+        case ElementAdd():
+            comment = f' comment "{operation.comment}"' if operation.comment else ""
+            value = f" : {operation.value}" if operation.value else ""
+            head = f"add element {operation.family} {operation.table} {operation.set}"
+            yield f"{head} {{ {operation.key}{comment}{value} }}"
+        case ElementDelete():
+            yield f"delete element {operation.family} {operation.table} {operation.set} {{ {operation.key} }}"
