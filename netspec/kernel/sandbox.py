@@ -154,11 +154,9 @@ def _first(command: Command, outer: int, report: int, mask: set[signal.Signals |
 def _start(command: Command, mask: set[signal.Signals | int]) -> int:
     """The command itself."""
     os.environ.update(NETSPEC_RUN_DIR=RUN_DIR, NETSPEC_STATE_DIR=STATE_DIR)
-    if not callable(command):
-        return _execute(command, mask)
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        return command()
+        return command() if callable(command) else become(command)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except SystemExit as end:
@@ -167,12 +165,16 @@ def _start(command: Command, mask: set[signal.Signals | int]) -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
 
 
-def _execute(command: list[str], mask: set[signal.Signals | int]) -> int:
-    """Become `command`; only where that fails there is an exit code, 126 or 127 as in a shell."""
+def become(command: list[str]) -> int:
+    """Turn this process into `command`; only where that fails there is an exit code, 126 or 127 as in a shell.
+
+    A function in a sandbox ends with it to hand over to a program that then has the terminal to itself.
+    """
     # Python ignores these two, and what is ignored stays so across exec.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    sys.stdout.flush()
+    sys.stderr.flush()
     try:
         os.execvp(command[0], command)  # noqa: S606  the command is the caller's, as an argument list
     except OSError as error:

@@ -228,6 +228,19 @@ def test_an_exception_in_a_function_is_shown_and_fails(uid: int) -> None:
     assert (code, output.splitlines()[-1]) == (1, "ValueError: seen by a person")
 
 
+def test_a_function_can_hand_over_to_a_program(uid: int) -> None:
+    """What the function wrote comes first; the program takes its place, so ^C and the exit code are the program's."""
+
+    def hand_over() -> int:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+        sys.stdout.write(f"{os.getpid()} ")
+        return sandbox.become(["sh", "-c", "echo $$; exit 6"])
+
+    code, output = in_child(uid, lambda: sandbox.run(hand_over))
+
+    assert (code, len(output.split()), len(set(output.split()))) == (6, 2, 1)
+
+
 def test_what_the_caller_has_not_flushed_is_written_once(uid: int) -> None:
     """Three processes fork from the caller's buffers; none writes them again."""
 
