@@ -126,7 +126,7 @@ def _spread(changes: dict[Key, Change], desired: State, observed: State) -> None
                     continue
                 if known is not None and known.action in (Action.REPLACE, Action.DELETE):
                     continue
-                dragged = _dragged(before, _future(before, desired.get(key), gone, lost), lost, known)
+                dragged = _dragged(before, _future(before, desired.get(key), gone, lost), gone, lost, known)
                 if dragged is not None:
                     changes[key] = dragged
                     pending.append(dragged)
@@ -140,12 +140,14 @@ def _future(before: Resource, wanted: Resource | None, gone: Change, lost: Key) 
     return before if made_again else None
 
 
-def _dragged(before: Resource, after: Resource | None, lost: Key, known: Change | None) -> Change | None:
-    """The change of a resource that stood on `lost`, or None where it has left already."""
+def _dragged(before: Resource, after: Resource | None, gone: Change, lost: Key, known: Change | None) -> Change | None:
+    """The change of a resource that stood on `lost`, or None where it can leave for other ground in time."""
     reason = f"goes with {lost}"
     if after is None:
         return Change(before.key(), Action.DELETE, before, None, reason=reason)
-    if lost not in tuple(after.requires()):
+    # Ground that is replaced is gone before it is there again: there is no moment to move over.
+    made_again = set(provided(gone.after)) if gone.after is not None else set()
+    if not ({lost} | made_again) & set(after.requires()):
         return None
     if known is not None:
         return replace(known, action=Action.REPLACE, reason=reason)

@@ -83,7 +83,7 @@ class _Graph:
 def make_plan(changes: tuple[Change, ...]) -> Plan:
     """Put changes in order. Raises PlanningError for a circle."""
     graph = _Graph()
-    lost = _lost_keys(changes)
+    lost = _lost(changes)
     for change in changes:
         for step in _steps(change, lost):
             _add(graph, step)
@@ -92,19 +92,33 @@ def make_plan(changes: tuple[Change, ...]) -> Plan:
     return Plan(changes, tuple(_ordered(graph)))
 
 
-def _lost_keys(changes: tuple[Change, ...]) -> frozenset[Key]:
-    """All keys that some delete step takes away."""
+def _lost(changes: tuple[Change, ...]) -> Mapping[Key, Resource]:
+    """All keys that some delete step takes away, with the resource that goes."""
     gone = (Action.DELETE, Action.REPLACE)
-    return frozenset(
-        key for change in changes if change.action in gone and change.before for key in provided(change.before)
-    )
+    return {
+        key: change.before
+        for change in changes
+        if change.action in gone and change.before is not None
+        for key in provided(change.before)
+    }
 
 
-def _steps(change: Change, lost: frozenset[Key]) -> Iterator[Step]:
+def _implied(resource: Resource, lost: Mapping[Key, Resource]) -> bool:
+    """Whether the kernel deletes it with its parent.
+
+    Not so where it also stands on something that is deleted by a request of its own: it must have left that.
+    """
+    parents = set(resource.cascades())
+    if not any(key in lost for key in parents):
+        return False
+    others = (lost[key] for key in resource.requires() if key in lost and key not in parents)
+    return all(_implied(other, lost) for other in others)
+
+
+def _steps(change: Change, lost: Mapping[Key, Resource]) -> Iterator[Step]:
     if change.action in (Action.DELETE, Action.REPLACE):
         assert change.before is not None, "a deletion has a before"
-        implied = any(key in lost for key in change.before.cascades())
-        yield Step(Verb.DELETE, change.key, change.before, None, implied)
+        yield Step(Verb.DELETE, change.key, change.before, None, _implied(change.before, lost))
     if change.action in (Action.CREATE, Action.REPLACE):
         yield Step(Verb.CREATE, change.key, None, change.after)
     if change.action is Action.UPDATE:
