@@ -1,0 +1,206 @@
+"""Connection tracking over ctnetlink: delete the flows of one publication, count those of one target.
+
+Flows of a publication are found by what they were before translation: protocol, destination and port. By the
+port of the target, which is what others go by, a flow is not found that was translated to another port.
+"""
+
+import errno
+import os
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from netspec.errors import PrivilegeMissing
+from netspec.kernel.operations import Address, FlowDelete
+from netspec.kernel.port import KernelError
+
+DEADLINE = 10.0
+"""Seconds for one request, from sending it to its last answer."""
+
+PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
+
+_NETLINK_NETFILTER = 12
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
+_CT_GET, _CT_DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_*
+_CTA_TUPLE_ORIG, _CTA_TUPLE_REPLY, _CTA_PROTOINFO, _CTA_ID, _CTA_ZONE = 1, 2, 4, 12, 18
+_CTA_TUPLE_IP, _CTA_TUPLE_PROTO = 1, 2
+_CTA_IP_SOURCES, _CTA_IP_DESTINATIONS = (1, 3), (2, 4)  # IPv4 and IPv6
+_CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 3
+_CTA_PROTOINFO_TCP, _CTA_PROTOINFO_TCP_STATE = 1, 1
+_TCP_CONNTRACK_ESTABLISHED = 3
+_NESTED = 0x8000
+_ABSENT = frozenset({errno.ENOENT, errno.EPROTONOSUPPORT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT})
+
+_HEADER = struct.Struct("=IHHII")
+_NFGEN = struct.Struct("=BBH")
+_ATTRIBUTE = struct.Struct("=HH")
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """One entry: the original direction as it came, and who answers it."""
+
+    family: int
+    protocol: int
+    destination: Address
+    port: int
+    answering: Address
+    state: int
+    name: bytes
+    """The attributes that name this entry to the kernel: original tuple, id and zone, packed."""
+
+
+def delete_flows(operation: FlowDelete) -> int:
+    """Delete the entries that a publication let in; returns how many. None where there is no conntrack.
+
+    Raises KernelError, with ETIMEDOUT where the kernel does not answer, and PrivilegeMissing.
+    """
+    try:
+        with _connection() as connection:
+            flows = [flow for flow in _dump(connection, operation.target.version) if _matches(flow, operation)]
+            return sum(_delete(connection, flow) for flow in flows)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return 0
+        raise _explained(error, operation) from error
+
+
+def established(target: Address) -> int:
+    """How many flows now lead to `target`: established TCP connections, and UDP flows seen lately.
+
+    Raises KernelError and PrivilegeMissing.
+    """
+    try:
+        with _connection() as connection:
+            return sum(_alive(flow) for flow in _dump(connection, target.version) if flow.answering == target)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return 0
+        raise _explained(error, None) from error
+
+
+def _matches(flow: _Flow, operation: FlowDelete) -> bool:
+    first, last = operation.ports
+    return (
+        flow.protocol == PROTOCOLS.get(operation.protocol)
+        and first <= flow.port <= last
+        and operation.listen in (None, flow.destination)
+        and flow.answering == operation.target
+    )
+
+
+def _alive(flow: _Flow) -> bool:
+    return flow.state == _TCP_CONNTRACK_ESTABLISHED if flow.protocol == PROTOCOLS["tcp"] else True
+
+
+def _explained(error: OSError, operation: FlowDelete | None) -> Exception:
+    if error.errno == errno.EPERM:
+        return PrivilegeMissing("Reading connection tracking needs the capability CAP_NET_ADMIN.")
+    if isinstance(error, TimeoutError):
+        return KernelError(errno.ETIMEDOUT, operation, "connection tracking does not answer")
+    return KernelError(error.errno or errno.EIO, operation)
+
+
+def _connection() -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER)
+
+
+def _dump(connection: socket.socket, version: int) -> list[_Flow]:
+    """All entries of one IP version. The kernel lists each at least once, even while others come and go."""
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    flows = (_flow(kind, body) for kind, body in _request(connection, _CT_GET, _NLM_F_DUMP, _nfgen(family)))
+    return [flow for flow in flows if flow]
+
+
+def _delete(connection: socket.socket, flow: _Flow) -> int:
+    """1, or 0 where it was gone before."""
+    try:
+        list(_request(connection, _CT_DELETE, _NLM_F_ACK, _nfgen(flow.family) + flow.name))
+    except FileNotFoundError:
+        return 0
+    return 1
+
+
+def _request(connection: socket.socket, kind: int, flags: int, body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Send one message; the payloads that answer it, until its acknowledgement or the end of the dump."""
+    sequence = time.monotonic_ns() & 0x7FFFFFFF
+    deadline = time.monotonic() + DEADLINE
+    connection.settimeout(DEADLINE)
+    connection.send(_HEADER.pack(_HEADER.size + len(body), kind, flags | _NLM_F_REQUEST, sequence, 0) + body)
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+        buffer = connection.recv(1 << 16)
+        for sort, number, payload in _messages(buffer):
+            if number != sequence:
+                continue
+            if sort == _NLMSG_ERROR:
+                code = -struct.unpack_from("=i", payload)[0]
+                if code:
+                    raise OSError(code, os.strerror(code))
+                return
+            if sort == _NLMSG_DONE:
+                return
+            yield sort, payload
+
+
+def _messages(buffer: bytes) -> Iterator[tuple[int, int, bytes]]:
+    offset = 0
+    while offset + _HEADER.size <= len(buffer):
+        length, kind, _, sequence, _ = _HEADER.unpack_from(buffer, offset)
+        yield kind, sequence, buffer[offset + _HEADER.size : offset + length]
+        offset += max(length + 3 & ~3, _HEADER.size)
+
+
+def _nfgen(family: int) -> bytes:
+    return _NFGEN.pack(family, 0, 0)
+
+
+def _attributes(buffer: bytes) -> dict[int, bytes]:
+    """Attributes by number, the mark of nested ones taken off."""
+    found = {}
+    offset = 0
+    while offset + _ATTRIBUTE.size <= len(buffer):
+        length, number = _ATTRIBUTE.unpack_from(buffer, offset)
+        found[number & ~_NESTED] = buffer[offset + _ATTRIBUTE.size : offset + length]
+        offset += max(length + 3 & ~3, _ATTRIBUTE.size)
+    return found
+
+
+def _packed(number: int, payload: bytes) -> bytes:
+    padding = -len(payload) % 4
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), number) + payload + b"\0" * padding
+
+
+def _flow(kind: int, body: bytes) -> _Flow | None:
+    """An entry, unless it has no ports."""
+    if kind & 0xFF:
+        return None
+    family = _NFGEN.unpack_from(body)[0]
+    found = _attributes(body[_NFGEN.size :])
+    original, reply = _attributes(found[_CTA_TUPLE_ORIG]), _attributes(found[_CTA_TUPLE_REPLY])
+    addresses, proto = _attributes(original[_CTA_TUPLE_IP]), _attributes(original[_CTA_TUPLE_PROTO])
+    if _CTA_PROTO_DST_PORT not in proto:
+        return None
+    state = _attributes(_attributes(found.get(_CTA_PROTOINFO, b"")).get(_CTA_PROTOINFO_TCP, b""))
+    name = _packed(_CTA_TUPLE_ORIG | _NESTED, found[_CTA_TUPLE_ORIG])
+    name += b"".join(_packed(number, found[number]) for number in (_CTA_ID, _CTA_ZONE) if number in found)
+    return _Flow(
+        family=family,
+        protocol=proto[_CTA_PROTO_NUM][0],
+        destination=_address(addresses, _CTA_IP_DESTINATIONS),
+        port=int.from_bytes(proto[_CTA_PROTO_DST_PORT], "big"),
+        answering=_address(_attributes(reply[_CTA_TUPLE_IP]), _CTA_IP_SOURCES),
+        state=state.get(_CTA_PROTOINFO_TCP_STATE, b"\0")[0],
+        name=name,
+    )
+
+
+def _address(found: dict[int, bytes], numbers: tuple[int, int]) -> IPv4Address | IPv6Address:
+    return ip_address(next(found[number] for number in numbers if number in found))

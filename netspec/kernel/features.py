@@ -1,0 +1,145 @@
+"""Which kernel features are missing: told by trying each in a scratch network namespace, never by guessing.
+
+A module that is not loaded is loaded by the trial, as it would be by the real thing; version numbers and
+lists of modules say nothing of kernels that distributions have cut down.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from netspec.errors import PrivilegeMissing
+from netspec.kernel.nftables import Nftables
+from netspec.kernel.operations import TableAdd
+from netspec.kernel.port import KernelError
+
+DEADLINE = 10.0
+"""Seconds to wait for the kernel's answer to one trial; a module may have to be loaded first."""
+
+_CLONE_NEWNET = 0x40000000
+_RTM_NEWLINK = 16
+_NLM_F_REQUEST_ACK_CREATE_EXCL = 0x1 | 0x4 | 0x400 | 0x200
+_NLMSG_ERROR = 2
+_IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_INFO_KIND = 3, 18, 1
+_SOL_NETLINK, _NETLINK_EXT_ACK = 270, 11
+_NLM_F_CAPPED = 0x100
+_NLMSGERR_ATTR_MSG = 1
+
+_TABLE = "netspec-probe"
+_CHAINS = {
+    "nft": "type filter hook forward priority filter; policy accept;\n\t\tct state established accept",
+    "nft-nat": "type nat hook postrouting priority srcnat; policy accept;\n\t\tmasquerade",
+    "nft-fib": "type filter hook prerouting priority raw; policy accept;\n\t\tfib daddr type local accept",
+}
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def missing_features(features: Iterable[str]) -> Mapping[str, str]:
+    """Those of `bridge`, `veth`, `nft`, `nft-nat`, `nft-fib`, `netns` that the kernel lacks, each with its words.
+
+    Raises PrivilegeMissing where trying is not allowed, LibraryMissing where libnftables is not installed,
+    ValueError for a feature that has no trial.
+    """
+    wanted = sorted(set(features))
+    unknown = [name for name in wanted if name not in _TRIALS]
+    if unknown:
+        raise ValueError(f"no trial is known for {', '.join(unknown)}")
+    if not wanted:
+        return {}
+    try:
+        with _scratch_namespace():
+            return {name: words for name in wanted if (words := _trial(name))}
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            raise PrivilegeMissing(
+                "Trying what the kernel can do needs the capability CAP_SYS_ADMIN, to make a scratch namespace."
+            ) from error
+        return dict.fromkeys(wanted, f"no network namespace: {error.strerror}")
+
+
+def _trial(name: str) -> str:
+    """Empty, or why it failed."""
+    try:
+        _TRIALS[name](name)
+    except KernelError as error:
+        if error.number == errno.EPERM:
+            raise PrivilegeMissing("Trying what the kernel can do needs the capability CAP_NET_ADMIN.") from error
+        return error.reason
+    return ""
+
+
+@contextlib.contextmanager
+def _scratch_namespace() -> Iterator[None]:
+    """A new network namespace for this thread; the former one is back afterwards, whatever happens."""
+    with Path("/proc/thread-self/ns/net").open("rb") as former:
+        _check(_LIBC.unshare(_CLONE_NEWNET))
+        try:
+            yield
+        finally:
+            _check(_LIBC.setns(former.fileno(), _CLONE_NEWNET))
+
+
+def _check(result: int) -> None:
+    if result:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _already_tried(_name: str) -> None:
+    """The scratch namespace itself was the trial."""
+
+
+def _try_link(kind: str) -> None:
+    """Create a link of this kind."""
+    info = _attribute(_IFLA_LINKINFO, _attribute(_IFLA_INFO_KIND, kind.encode() + b"\0"))
+    body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, f"probe-{kind}\0".encode()) + info
+    request = struct.pack("=IHHII", 16 + len(body), _RTM_NEWLINK, _NLM_F_REQUEST_ACK_CREATE_EXCL, 1, 0) + body
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as connection:
+        connection.settimeout(DEADLINE)
+        connection.setsockopt(_SOL_NETLINK, _NETLINK_EXT_ACK, 1)
+        connection.send(request)
+        try:
+            answer = connection.recv(1 << 16)
+        except TimeoutError:
+            raise KernelError(errno.ETIMEDOUT, None, "the kernel does not answer") from None
+    _, kind_of_answer, flags, _, _ = struct.unpack_from("=IHHII", answer)
+    number = -struct.unpack_from("=i", answer, 16)[0] if kind_of_answer == _NLMSG_ERROR else errno.EPROTO
+    if number:
+        echoed = 16 if flags & _NLM_F_CAPPED else struct.unpack_from("=I", answer, 20)[0]
+        raise KernelError(number, None, _words(answer[20 + echoed :]))
+
+
+def _attribute(number: int, payload: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(payload), number) + payload + b"\0" * (-len(payload) % 4)
+
+
+def _words(attributes: bytes) -> str:
+    """The extended acknowledgement's text, which tells more than the errno."""
+    offset = 0
+    while offset + 4 <= len(attributes):
+        length, number = struct.unpack_from("=HH", attributes, offset)
+        if number == _NLMSGERR_ATTR_MSG:
+            return attributes[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace")
+        offset += max(length + 3 & ~3, 4)
+    return ""
+
+
+def _try_table(name: str) -> None:
+    """Load a table with one chain that needs the feature."""
+    text = f"table inet {_TABLE} {{\n\tchain probe {{\n\t\t{_CHAINS[name]}\n\t}}\n}}\n"
+    with Nftables() as nftables:
+        nftables.transact([TableAdd(name=_TABLE, text=text)])
+
+
+_TRIALS: Mapping[str, Callable[[str], None]] = {
+    "netns": _already_tried,
+    "bridge": _try_link,
+    "veth": _try_link,
+    **dict.fromkeys(_CHAINS, _try_table),
+}
