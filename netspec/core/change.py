@@ -115,12 +115,13 @@ def _field_changes(before: Resource, after: Resource) -> Iterator[FieldChange]:
 def _spread(changes: dict[Key, Change], desired: State, observed: State) -> None:
     """Add what goes with deleted and replaced resources, until nothing more does."""
     standing = dependents((observed, desired))
-    pending = [change for change in changes.values() if change.action in (Action.REPLACE, Action.DELETE)]
+    # In order of keys, or the reasons would depend on the order of declarations.
+    pending = [changes[key] for key in sorted(changes) if changes[key].action in (Action.REPLACE, Action.DELETE)]
     while pending:
         gone = pending.pop()
         assert gone.before is not None, "only what was there can go"
         for lost in provided(gone.before):
-            for key in standing.get(lost, ()):
+            for key in sorted(standing.get(lost, ())):
                 before, known = observed.get(key), changes.get(key)
                 if before is None or lost not in tuple(before.requires()):
                     continue
