@@ -200,13 +200,18 @@ def _open() -> Any:  # noqa: ANN401  the module ships no types
             "The library libnftables.so.1 is not installed. Install the package libnftables1 "
             "(`apt install libnftables1` on Debian and Ubuntu; it is in the package nftables elsewhere)."
         ) from None
-    for descriptor in _descriptors() - before:
+    for descriptor, _ in _descriptors() - before:
         _set_deadline(descriptor)
     return library
 
 
-def _descriptors() -> set[int]:
-    return {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+def _descriptors() -> set[tuple[int, str]]:
+    """Open descriptors with what they stand for: numbers alone are used again."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.add((int(entry.name), str(entry.readlink())))
+    return found
 
 
 def _set_deadline(descriptor: int) -> None:

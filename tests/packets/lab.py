@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 Result = TypeVar("Result")
 
@@ -65,7 +65,11 @@ class Lab:
 
     def run(self, function: Callable[[], Result], netns: str = "") -> Result:
         """Call a function in a process of its own inside a namespace; its result or its exception comes back."""
-        return self._result(*self._ask(function, netns))
+        return self.begin(function, netns)()
+
+    def begin(self, function: Callable[[], Result], netns: str = "") -> Callable[[], Result]:
+        """The same, but going on meanwhile: what comes back waits for the result when it is called."""
+        return partial(_result, *self._ask(function, netns))
 
     def serve(self, netns: str, port: int, address: str = "::", protocols: Sequence[str] = ("tcp", "udp")) -> None:
         """Servers that answer every client with `NAMESPACE sees ADDRESS`, until the lab ends."""
@@ -81,8 +85,7 @@ class Lab:
 
     def connect_all(self, probes: Sequence[Probe]) -> list[str]:
         """The same for many, at once."""
-        asked = [self._ask(partial(_try, probe), probe.netns) for probe in probes]
-        return [self._result(*each) for each in asked]
+        return [answer() for answer in [self.begin(partial(_try, probe), probe.netns) for probe in probes]]
 
     def _enter(self, netns: str) -> None:
         for kind in ("mnt", "net"):
@@ -118,16 +121,17 @@ class Lab:
         os.close(writer)
         return child, reader
 
-    def _result(self, child: int, reader: int) -> Result:  # type: ignore[type-var]  # pickle knows no types
-        with open(reader, "rb") as answer:
-            said = answer.read()
-        os.waitpid(child, 0)
-        if not said:
-            raise RuntimeError("a process of the lab died without an answer")
-        good, value = pickle.loads(said)  # noqa: S301  written by our own child
-        if not good:
-            raise value
-        return value  # type: ignore[no-any-return]  # pickle knows no types
+
+def _result(child: int, reader: int) -> Any:  # noqa: ANN401  pickle knows no types
+    with open(reader, "rb") as answer:
+        said = answer.read()
+    os.waitpid(child, 0)
+    if not said:
+        raise RuntimeError("a process of the lab died without an answer")
+    good, value = pickle.loads(said)  # noqa: S301  written by our own child
+    if not good:
+        raise value
+    return value
 
 
 def _as_child(parent: int, *steps: Callable[[], object]) -> None:

@@ -1,8 +1,11 @@
 """What the rules of our table do to real packets, with bridge-nf-call-iptables 0 and 1."""
 
+import contextlib
 import os
 import socket
+import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -41,6 +44,7 @@ attach web br1 172.17.0.2/16 fd00:1::2/64 172.17.0.1 fd00:1::1
 attach sib br1 172.17.0.3/16 fd00:1::3/64 172.17.0.1 fd00:1::1
 attach guest br1 172.17.0.9/16 fd00:1::9/64 172.17.0.1 fd00:1::1
 attach far br2 172.18.0.2/16 fd00:2::2/64 172.18.0.1 fd00:2::1
+ip -n web address add 10.5.0.2/24 dev eth0; ip -n sib address add 10.5.0.3/24 dev eth0
 ip link add eth0 type veth peer name eth0 netns outside
 ip address add 192.0.2.1/24 dev eth0; ip address add 192.0.2.77/24 dev eth0
 ip address add 2001:db8::77/64 dev eth0 nodad; ip address add 2001:db8::1/64 dev eth0 nodad
@@ -48,15 +52,15 @@ ip link set eth0 up
 ip -n outside address add 192.0.2.9/24 dev eth0; ip -n outside address add 2001:db8::9/64 dev eth0 nodad
 ip -n outside link set eth0 up
 ip -n outside route add 172.16.0.0/12 via 192.0.2.1
-ip -n outside route add fd00::/16 via 2001:db8::1
+ip -n outside route add fd00::/8 via 2001:db8::1
+ip -n outside route add 10.0.0.0/8 via 192.0.2.1
 ip link add eth1 type veth peer name eth0 netns neighbour
 ip address add 198.51.100.1/24 dev eth1; ip link set eth1 up
 ip -n neighbour address add 198.51.100.9/24 dev eth0; ip -n neighbour link set eth0 up
 """
 
 BY_HAND = """
-ip route del local 127.0.0.0/8 dev lo table local
-ip route del local 127.0.0.1 dev lo table local
+ip address del 127.0.0.1/8 dev lo
 ip route add 127.0.0.0/8 via {gateway} dev eth0
 sysctl -qw net.ipv4.conf.all.route_localnet=1
 """
@@ -144,6 +148,7 @@ REACH4 = {
     ("", "127.0.0.1", 8081): "web sees 172.17.0.1",
     ("", "127.0.0.1", 9005): "web sees 172.17.0.1",
     ("", "127.0.0.1", 6000): "host sees 127.0.0.1",
+    ("", "172.17.0.1", 6001): "host sees 172.17.0.1",
     ("", "192.0.2.1", 8081): "refused",
     ("", "172.17.0.3", 81): "sib sees 172.17.0.1",
     ("", "192.0.2.9", 7000): "outside sees 192.0.2.1",
@@ -151,6 +156,7 @@ REACH4 = {
     ("sib", "172.17.0.1", 8080): SIBLING,
     ("sib", "172.17.0.1", 9005): SIBLING,
     ("sib", "172.17.0.2", 80): "web sees 172.17.0.3",
+    ("sib", "10.5.0.2", 80): "web sees 10.5.0.3",
     ("web", "192.0.2.1", 8080): "web sees 172.17.0.1",
     ("web", "172.17.0.1", 8080): "web sees 172.17.0.1",
     ("web", "172.17.0.1", 9005): "web sees 172.17.0.1",
@@ -175,6 +181,7 @@ REACH6 = {
     ("outside", "fd00:1::3", 81): "blocked",
     ("", "2001:db8::1", 8080): "web sees 2001:db8::1",
     ("", "fd00:1::1", 8080): "web sees fd00:1::1",
+    ("", "fd00:1::1", 6001): "host sees fd00:1::1",
     ("", "::1", 8080): "refused",
     ("", "::1", 6001): "host sees ::1",
     ("", "fd00:1::3", 81): "sib sees fd00:1::1",
@@ -220,7 +227,7 @@ def test_a_route_made_by_hand_does_not_lead_to_the_loopback(host: Lab, protocol:
 def test_an_endpoint_sends_only_from_its_segments_addresses(host: Lab) -> None:
     """A forged source does not get out, and is not translated into an honest one either."""
     host.command("ip -n web address replace 10.9.9.9/32 dev lo; ip -n web address replace fd09::9/128 dev lo nodad")
-    host.command("ip route replace 10.9.9.9/32 dev br1")
+    host.command("ip route replace 10.9.9.9/32 via 172.17.0.2; ip route replace fd09::9/128 via fd00:1::2")
 
     probes = [Probe("web", "192.0.2.9", 7000, source="10.9.9.9"), Probe("web", "2001:db8::9", 7000, source="fd09::9")]
     assert host.connect_all(probes) == ["blocked", "blocked"]
@@ -238,10 +245,37 @@ def test_what_cannot_be_translated_does_not_leave(host: Lab) -> None:
                 return b""
 
     stray = bytes([0, 0, 0xFF, 0xFF, 0, 0, 0, 0])  # an echo reply that nobody asked for, with its checksum
-    asked = host._ask(listen, "outside")
+    heard = host.begin(listen, "outside")
     for _ in range(3):
+        time.sleep(0.2)
         host.run(lambda: _send_icmp(stray), "web")
-    assert host._result(*asked) == b""
+    assert heard() == b""
+
+
+def test_nobody_on_a_segment_speaks_as_the_loopback(host: Lab) -> None:
+    """Services that trust 127.0.0.1 would believe it; the endpoint's own address shows that the way is open."""
+
+    def listen() -> set[str]:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.settimeout(1.5)
+            server.bind(("172.17.0.1", 6002))
+            heard = set()
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    heard.add(server.recvfrom(8)[1][0])
+            return heard
+
+    def speak(source: str) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setsockopt(socket.SOL_IP, 19, 1)  # IP_TRANSPARENT: any source will do
+            client.bind((source, 0))
+            client.sendto(b"!", ("172.17.0.1", 6002))
+
+    heard = host.begin(listen)
+    for source in ("127.0.0.1", "172.17.0.9", "127.0.0.1", "172.17.0.9"):
+        time.sleep(0.2)
+        host.run(partial(speak, source), "guest")
+    assert heard() == {"172.17.0.9"}
 
 
 def _send_icmp(packet: bytes) -> None:
