@@ -237,7 +237,7 @@ def _mount(source: str, target: str, kind: str | None, flags: int, options: byte
     """mount(2); see `_call`."""
     kind_bytes = kind.encode() if kind else None
     result = _libc.mount(source.encode(), target.encode(), kind_bytes, ctypes.c_ulong(flags), options)
-    _call(f"mount of {kind or 'nothing new'} on {target}", result)
+    _call(f"mount({source}, {target})", result)
 
 
 def _write(path: str, text: str) -> None:
