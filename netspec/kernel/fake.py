@@ -1,0 +1,188 @@
+"""FakeKernel: the Kernel port in memory. It is a contract, not a mock: it refuses what Linux refuses.
+
+One suite (`tests/kernel/contract`) runs on it and on Linux; where they differ, this is wrong. What it does
+not have: link-local addresses that Linux makes by itself, carriers, counters, and packets. Removing a
+namespace takes its links at once, where Linux takes its time.
+"""
+
+import errno
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from netspec.kernel.fake_addresses import add_address, came_up, delete_address
+from netspec.kernel.fake_host import FakeLink, Flow, Host, Space
+from netspec.kernel.fake_links import add_link, check_name, delete_link, made_up_mac, remove, set_link
+from netspec.kernel.fake_routes import add_route, delete_route
+from netspec.kernel.fake_rows import Rows, host_rows, take_snapshot
+from netspec.kernel.fake_sysctls import write_sysctl
+from netspec.kernel.fake_tables import transact
+from netspec.kernel.operations import (
+    AddressAdd,
+    AddressDelete,
+    ElementAdd,
+    ElementDelete,
+    FlowDelete,
+    LinkAdd,
+    LinkDelete,
+    LinkSet,
+    NetnsAdd,
+    NetnsDelete,
+    Operation,
+    RouteAdd,
+    RouteDelete,
+    SysctlWrite,
+    TableAdd,
+    TableDelete,
+)
+from netspec.kernel.port import KernelError, Progress, no_progress
+from netspec.kernel.snapshot import Listener, Scope, Snapshot
+
+LONGEST_FILE_NAME = 255
+LOOPBACK_MTU = 65536
+
+
+class FakeKernel:
+    """A host in memory, born as a fresh network namespace whose `lo` is up.
+
+    `unsupported` are features that `missing_features` reports; `listening` is what `listeners` tells.
+    """
+
+    def __init__(self, *, unsupported: Iterable[str] = (), listening: Iterable[Listener] = ()) -> None:
+        """See the class."""
+        self.unsupported = frozenset(unsupported)
+        self.listening = list(listening)
+        self.host = Host()
+        _new_space(self.host, "", "")
+
+    def snapshot(self, scope: Scope) -> Snapshot:
+        """All rows, as Linux would tell them."""
+        return take_snapshot(self.host, scope)
+
+    def execute(self, operations: Sequence[Operation], progress: Progress = no_progress) -> None:
+        """All of it in order, up to the first refusal. nftables operations in a row are one transaction."""
+        done = 0
+        for where, run in groupby(operations, key=_transaction):
+            batch = list(run)
+            if where is not None:
+                transact(self.host, batch)  # type: ignore[arg-type]  # _transaction lets only nft operations through
+                done += len(batch)
+                progress(done)
+                continue
+            for operation in batch:
+                self._run(operation)
+                done += 1
+                progress(done)
+
+    def listeners(self) -> Sequence[Listener]:
+        """What `listening` holds."""
+        return tuple(self.listening)
+
+    def missing_features(self, features: Iterable[str]) -> Mapping[str, str]:
+        """Those of `features` in `unsupported`."""
+        return {feature: "Operation not supported" for feature in features if feature in self.unsupported}
+
+    def copy(self) -> "FakeKernel":
+        """An equal kernel that changes on its own."""
+        twin = FakeKernel(unsupported=self.unsupported, listening=self.listening)
+        twin.host = self.host.copy()
+        return twin
+
+    def rows(self) -> Rows:
+        """Everything the host holds, whoever made it, in one comparable form without indexes."""
+        return host_rows(self.host)
+
+    def plug(self, name: str, *, mtu: int = 1500, mac: str | None = None) -> None:
+        """A physical link appears on the host, as an uplink does; it is down."""
+        check_name(self.host, "", name)
+        index = self.host.next_index()
+        self.host.put(FakeLink(index=index, netns="", name=name, mac=mac or made_up_mac(index), mtu=mtu))
+
+    def unplug(self, name: str) -> None:
+        """A physical link disappears."""
+        remove(self.host, self.host.link("", name))
+
+    def leave_dead_name(self, name: str, content: str = "") -> None:
+        """A file in `/run/netns` with nothing mounted on it, as a crash or a reboot leaves."""
+        self.host.dead[name] = content
+
+    def edit_table(self, netns: str, family: str, name: str, text: str) -> None:
+        """Somebody changes chains, rules or sets of a table by hand: it now reads `text`."""
+        tables = self.host.space(netns).tables
+        tables[family, name] = replace(tables[family, name], text=text, written="")
+
+    def start_flow(self, flow: Flow) -> None:
+        """A connection appears in conntrack."""
+        self.host.flows = (*self.host.flows, flow)
+
+    def _run(self, operation: Operation) -> None:
+        try:
+            _HANDLERS[type(operation)](self.host, operation)
+        except OSError as error:
+            raise KernelError(error.errno or errno.EIO, operation, error.strerror or "") from None
+
+
+def _transaction(operation: Operation) -> str | None:
+    """What nftables operations of one transaction share: their namespace. None for all others."""
+    if isinstance(operation, TableAdd | TableDelete | ElementAdd | ElementDelete):
+        return operation.netns
+    return None
+
+
+def _new_space(host: Host, name: str, alias: str) -> None:
+    host.spaces[name] = Space()
+    index = host.next_index()
+    lo = FakeLink(index=index, netns=name, name="lo", mtu=LOOPBACK_MTU, alias=alias, up=True)
+    host.put(lo)
+    came_up(host, lo)
+
+
+def _add_netns(host: Host, operation: NetnsAdd) -> None:
+    name = operation.name
+    if not name or "/" in name or name in (".", ".."):
+        raise OSError(errno.EINVAL, "")
+    if len(name.encode()) > LONGEST_FILE_NAME:
+        raise OSError(errno.ENAMETOOLONG, "")
+    if name in host.spaces or name in host.dead:
+        raise OSError(errno.EEXIST, "")
+    _new_space(host, name, operation.alias)
+
+
+def _delete_netns(host: Host, operation: NetnsDelete) -> None:
+    host.dead.pop(operation.name, None)
+    if not operation.name or operation.name not in host.spaces:
+        return
+    for link in [link for link in host.links.values() if link.netns == operation.name]:
+        if link.index in host.links:
+            remove(host, link)
+    del host.spaces[operation.name]
+
+
+def _delete_flows(host: Host, operation: FlowDelete) -> None:
+    host.space(operation.netns)
+    host.flows = tuple(flow for flow in host.flows if not _is_meant(flow, operation))
+
+
+def _is_meant(flow: Flow, operation: FlowDelete) -> bool:
+    first, last = operation.ports
+    return (
+        (flow.netns, flow.protocol, flow.target) == (operation.netns, operation.protocol, operation.target)
+        and first <= flow.port <= last
+        and operation.listen in (None, flow.destination)
+    )
+
+
+_HANDLERS: Mapping[type, Callable[[Host, Any], None]] = {
+    NetnsAdd: _add_netns,
+    NetnsDelete: _delete_netns,
+    LinkAdd: add_link,
+    LinkSet: set_link,
+    LinkDelete: delete_link,
+    AddressAdd: add_address,
+    AddressDelete: delete_address,
+    RouteAdd: add_route,
+    RouteDelete: delete_route,
+    SysctlWrite: write_sysctl,
+    FlowDelete: _delete_flows,
+}

@@ -1,0 +1,146 @@
+"""What the fake kernel tells of itself: rows of a snapshot, and all there is in one comparable form."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netspec.kernel.fake_host import FakeLink, Host
+from netspec.kernel.fake_sysctls import CONF4, CONF6, DEFAULTS, read_sysctl
+from netspec.kernel.snapshot import (
+    AddressRow,
+    LinkRow,
+    NetnsRow,
+    RouteRow,
+    Scope,
+    Snapshot,
+    SysctlRow,
+    TableRow,
+)
+
+Rows = dict[str, tuple[object, ...]]
+"""Sorted rows by sort: `netns`, `links`, `addresses`, `routes`, `sysctls` (other than default), `tables`, `flows`."""
+
+_CONF4_DEFAULTS = {number: int(value) for number, value in CONF4.values()}
+
+
+def take_snapshot(host: Host, scope: Scope) -> Snapshot:
+    """The rows that Linux would tell."""
+    return Snapshot(
+        stack=scope.stack,
+        netns=tuple(_netns_rows(host)),
+        links=tuple(_link_row(host, link) for link in host.links.values()),
+        addresses=tuple(_address_rows(host)),
+        routes=tuple(_route_rows(host)),
+        sysctls=tuple(
+            SysctlRow(netns=netns, key=key, value=read_sysctl(host, netns, key)) for netns, key in sorted(scope.sysctls)
+        ),
+        tables=tuple(row for row in _table_rows(host) if row.name == f"netspec-{scope.stack}"),
+    )
+
+
+def host_rows(host: Host) -> Rows:
+    """Everything, without indexes."""
+    return {
+        "netns": _sorted(_netns_rows(host)),
+        "links": _sorted(replace(_link_row(host, link), index=0) for link in host.links.values()),
+        "addresses": _sorted(_address_rows(host)),
+        "routes": _sorted(_route_rows(host)),
+        "sysctls": _sorted(
+            SysctlRow(netns=netns, key=key, value=value)
+            for netns, space in host.spaces.items()
+            for key, value in space.sysctls.items()
+            if value != DEFAULTS[key]
+        )
+        + _sorted(_conf6_rows(host)),
+        "tables": _sorted(_table_rows(host)),
+        "flows": _sorted(host.flows),
+    }
+
+
+def _sorted(rows: "Iterator[object] | tuple[object, ...]") -> tuple[object, ...]:
+    return tuple(sorted(rows, key=repr))
+
+
+def _netns_rows(host: Host) -> Iterator[NetnsRow]:
+    for name in host.spaces:
+        if name:
+            lo = host.find(name, "lo")
+            yield NetnsRow(name=name, alias=lo.alias if lo else "")
+    for name, content in host.dead.items():
+        yield NetnsRow(name=name, alive=False, content=content)
+
+
+def _link_row(host: Host, link: FakeLink) -> LinkRow:
+    peer = host.links.get(link.peer)
+    return LinkRow(
+        netns=link.netns,
+        name=link.name,
+        index=link.index,
+        kind=link.kind,
+        mac=link.mac,
+        mtu=link.mtu,
+        up=link.up,
+        group=link.group,
+        alias=link.alias,
+        txqlen=link.txqlen,
+        master=host.name_of(link.master),
+        parent=host.name_of(link.parent),
+        peer=(peer.netns, peer.name) if peer else None,
+        addr_gen_mode=link.addr_gen_mode,
+        conf4={**_CONF4_DEFAULTS, **link.conf4},
+        data=link.data,
+        port_kind="bridge" if link.master else "",
+        port_data=link.port_data,
+    )
+
+
+def _conf6_rows(host: Host) -> Iterator[SysctlRow]:
+    for link in host.links.values():
+        for name, value in link.conf6.items():
+            if value != CONF6[name]:
+                name_in_key = link.name.replace(".", "/")
+                yield SysctlRow(netns=link.netns, key=f"net.ipv6.conf.{name_in_key}.{name}", value=value)
+
+
+def _address_rows(host: Host) -> Iterator[AddressRow]:
+    for index, addresses in host.addresses.items():
+        link = host.links[index]
+        for held in addresses:
+            yield AddressRow(
+                netns=link.netns,
+                link=link.name,
+                address=held.address,
+                broadcast=held.broadcast,
+                protocol=held.protocol,
+                scope=held.scope,
+            )
+
+
+def _route_rows(host: Host) -> Iterator[RouteRow]:
+    for netns, space in host.spaces.items():
+        for (to, table), paths in space.routes.items():
+            for path in paths:
+                yield RouteRow(
+                    netns=netns,
+                    to=to,
+                    via=path.via,
+                    link=host.name_of(path.link),
+                    table=table,
+                    metric=path.metric,
+                    protocol=path.protocol,
+                    source=path.source,
+                    type=path.type,
+                    scope=path.scope,
+                )
+
+
+def _table_rows(host: Host) -> Iterator[TableRow]:
+    for netns, space in host.spaces.items():
+        for (family, name), table in space.tables.items():
+            yield TableRow(
+                netns=netns,
+                family=family,
+                name=name,
+                text=table.text,
+                written=table.written,
+                elements=tuple(sorted(table.elements.values(), key=lambda row: (row.set, row.key))),
+            )
