@@ -252,6 +252,12 @@ def test_what_cannot_be_translated_does_not_leave(host: Lab) -> None:
     assert heard() == b""
 
 
+def test_the_host_speaks_to_itself_as_it_likes(host: Lab) -> None:
+    """What does not leave the host is not translated, though its source be one that is, elsewhere."""
+    probes = [Probe("", "192.0.2.1", 6001, source="172.18.0.1"), Probe("", "2001:db8::1", 6001, source="fd00:2::1")]
+    assert host.connect_all(probes) == ["host sees 172.18.0.1", "host sees fd00:2::1"]
+
+
 def test_nobody_on_a_segment_speaks_as_the_loopback(host: Lab) -> None:
     """Services that trust 127.0.0.1 would believe it; the endpoint's own address shows that the way is open."""
 
@@ -272,7 +278,7 @@ def test_nobody_on_a_segment_speaks_as_the_loopback(host: Lab) -> None:
             client.sendto(b"!", ("172.17.0.1", 6002))
 
     heard = host.begin(listen)
-    for source in ("127.0.0.1", "172.17.0.9", "127.0.0.1", "172.17.0.9"):
+    for source in ("127.0.0.5", "172.17.0.9", "127.0.0.5", "172.17.0.9"):
         time.sleep(0.2)
         host.run(partial(speak, source), "guest")
     assert heard() == {"172.17.0.9"}

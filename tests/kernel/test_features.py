@@ -1,0 +1,98 @@
+"""What the kernel can do, found out by trying it where it does no harm."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netspec.errors import PrivilegeMissing
+from netspec.kernel import features
+from netspec.kernel.features import missing_features
+from netspec.kernel.port import KernelError
+from tests.packets.lab import Lab
+
+pytestmark = pytest.mark.kernel
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root; run in a user namespace")
+
+ALL = ["bridge", "veth", "nft", "nft-nat", "nft-fib", "netns"]
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    """A host in a namespace of its own."""
+    with Lab() as lab:
+        yield lab
+
+
+@needs_root
+def test_a_full_kernel_lacks_nothing(lab: Lab) -> None:
+    """All of them, twice over, and each alone."""
+    assert lab.run(lambda: missing_features(ALL * 2)) == {}
+    assert lab.run(lambda: [missing_features([each]) for each in ALL]) == [{}] * len(ALL)
+
+
+@needs_root
+def test_trying_leaves_nothing_behind(lab: Lab) -> None:
+    """Not in the namespace we are in, which stays the same; not among our open files."""
+
+    def state() -> tuple[str, list[str], int]:
+        links = sorted(each.name for each in Path("/sys/class/net").iterdir())
+        return str(Path("/proc/thread-self/ns/net").readlink()), links, len(list(Path("/proc/self/fd").iterdir()))
+
+    def look() -> list[tuple[str, list[str], int]]:
+        before = state()
+        missing_features(ALL)
+        return [before, state()]
+
+    before, after = lab.run(look)
+    assert before == after
+    assert lab.command("nft list tables") == ""
+
+
+@needs_root
+def test_what_is_missing_comes_with_the_kernels_words(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link kind that no kernel has, and a chain it does not understand; the namespace is left all the same."""
+    monkeypatch.setitem(features._TRIALS, "nosuchkind", features._try_link)
+    monkeypatch.setitem(features._CHAINS, "nft-fib", "type filter hook nowhere priority raw;")
+
+    def look() -> tuple[dict[str, str], bool]:
+        before = Path("/proc/thread-self/ns/net").readlink()
+        said = dict(missing_features(["bridge", "nosuchkind", "nft-fib"]))
+        return said, before == Path("/proc/thread-self/ns/net").readlink()
+
+    assert lab.run(look) == (
+        {
+            "nosuchkind": "Unknown device type — Operation not supported (ENOTSUP)",
+            "nft-fib": "unknown chain hook — Invalid argument (EINVAL)",
+        },
+        True,
+    )
+
+
+@needs_root
+@pytest.mark.parametrize("capability", ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"])
+def test_a_missing_privilege_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch, capability: str) -> None:
+    """Neither is taken for a missing feature."""
+    if capability == "CAP_NET_ADMIN":
+
+        def denied(_name: str) -> None:
+            raise KernelError(errno.EPERM, None)
+
+        monkeypatch.setitem(features._TRIALS, "veth", denied)
+
+    def look() -> object:
+        if capability == "CAP_SYS_ADMIN":
+            os.setresuid(12345, 12345, 12345)
+        return missing_features(["veth"])
+
+    with pytest.raises(PrivilegeMissing, match=capability):
+        lab.run(look)
+
+
+def test_no_feature_needs_no_trial() -> None:
+    """A plan that creates nothing makes no namespace and needs no privilege; an unknown feature is a mistake."""
+    assert missing_features([]) == {}
+    with pytest.raises(ValueError, match="warp-drive"):
+        missing_features(["warp-drive", "bridge"])
