@@ -7,7 +7,6 @@ import traceback
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from netspec import __version__
@@ -17,6 +16,8 @@ from netspec.cli.session import Session
 from netspec.errors import NetspecError
 
 USAGE = 64
+# The base class of all complaints about a command line, wherever typer keeps its click.
+CommandLineError = typer.BadParameter.__mro__[2]
 INTERRUPTED = 130
 
 app = typer.Typer(
@@ -91,12 +92,12 @@ def main(arguments: list[str] | None = None) -> int:
     except NetspecError as error:
         session.fail(error)
         return error.exit_code
-    except click.exceptions.Exit as done:
+    except typer.Exit as done:
         return done.exit_code
-    except click.ClickException as error:
-        error.show()
+    except CommandLineError as error:
+        sys.stderr.write(f"netspec: {error}\n")
         return USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("netspec: interrupted; nothing was changed.\n")
         return INTERRUPTED
     except BrokenPipeError:

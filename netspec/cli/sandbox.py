@@ -1,7 +1,6 @@
 """`netspec sandbox`: a spec built in throw-away namespaces, with a shell or a command inside. Needs no root."""
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,8 +15,6 @@ from netspec.errors import NetspecError
 if TYPE_CHECKING:
     from netspec.spec.document import Loaded
 
-_NOT_FOUND = 127
-"""What os.spawnvp gives for a command that is not there, as a shell does."""
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +40,9 @@ def sandbox(
 
 
 def _build_and_run(session: Session, loaded: "Loaded", command: list[str]) -> int:
-    """In the sandbox: apply what was loaded outside, then run the command; its exit code."""
+    """In the sandbox: apply what was loaded outside, then become the command; else the exit code of the failure."""
+    from netspec.kernel.sandbox import become
+
     options = replace(
         session.options,
         quiet=not session.options.verbose,
@@ -56,8 +55,4 @@ def _build_and_run(session: Session, loaded: "Loaded", command: list[str]) -> in
     except NetspecError as error:
         within.fail(error)
         return error.exit_code
-    sys.stdout.flush()
-    code = os.spawnvp(os.P_WAIT, command[0], command)  # noqa: S606  the command the user asked for
-    if code == _NOT_FOUND:
-        session.note(f"netspec: cannot run {command[0]}.")
-    return code if code >= 0 else 128 - code
+    return become(command)

@@ -71,7 +71,7 @@ class EndpointSpec(InterfaceSpec):
     @model_validator(mode="after")
     def _has_interfaces(self) -> "EndpointSpec":
         if self.interfaces is not None and self.says_something:
-            raise wrong("NS0151", "interface keys stand beside `interfaces`", "move them into interfaces: {eth0: …}")
+            raise wrong("NS0155", "interface keys stand beside `interfaces`", "move them into interfaces: {eth0: …}")
         if self.interfaces is None and self.bridge is None:
             raise wrong("NS0152", "the endpoint joins nothing", "name its bridge, or write interfaces: {} for none")
         return self

@@ -1,0 +1,152 @@
+"""The document model, assembled from the kinds' sections; validation with all errors in the user's words."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, create_model
+
+from netspec.diagnostics import Diagnostic, Place, Related
+from netspec.errors import SpecError
+from netspec.kinds import sections
+from netspec.kinds._contract import Finding, Section, SpecModel
+from netspec.kinds._types import text, wrong
+from netspec.spec.source import SourceFile, digest, read
+from netspec.spec.validation import diagnostics_of
+from netspec.spec.yaml import Tree, load
+
+MOST_SHOWN = 100
+"""Errors listed; the rest is counted."""
+
+
+def _stack_name(value: Any) -> str:  # noqa: ANN401  whatever YAML held
+    name = text(value)
+    allowed = name.replace("-", "").replace("_", "").replace(".", "")
+    if not 1 <= len(name) <= 32 or not allowed.isalnum() or not name.isascii() or not name[0].isalnum():
+        raise wrong("NS0118", f'"{name}" cannot name a stack', "use 1 to 32 letters, digits, '.', '_' and '-'")
+    return name
+
+
+StackName = Annotated[str, BeforeValidator(_stack_name), WithJsonSchema({"type": "string", "maxLength": 32})]
+
+
+@cache
+def document_model(found: tuple[Section, ...] | None = None) -> type[BaseModel]:
+    """The pydantic model of a whole document, with a field for each section."""
+    fields: dict[str, Any] = {
+        "netspec": (Literal[1], Field(description="Version of the format.")),
+        "stack": (StackName, Field(default="default", description="Owner mark of all that this spec makes.")),
+    }
+    for section in found if found is not None else sections():
+        default = Field(default_factory=section.default, description=section.description)
+        fields[section.name] = (section.annotation, default)
+    return create_model("Netspec", __base__=SpecModel, __doc__="A declarative network of one host.", **fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid document, with what is needed to point into it. `digest` is SHA-256 over the texts, in hex."""
+
+    document: Any
+    tree: Tree
+    digest: str
+    files: tuple[SourceFile, ...]
+
+    def place_of(self, address: str) -> Place | None:
+        """The place of an address like `endpoint/redis.publish[0]`; None for what is not in the spec."""
+        path = path_of(address)
+        exists = path and (path[:2] if len(path) > 1 else path[:1]) in self.tree.origins
+        return self.tree.place(path, on_key=len(path) <= 2) if exists else None
+
+    def diagnostics(self, findings: Iterable[Finding]) -> tuple[Diagnostic, ...]:
+        """Findings with their paths turned into places."""
+        return tuple(_diagnostic(each, self.tree) for each in findings)
+
+
+def path_of(address: str) -> tuple[str | int, ...]:
+    """The path into the document of an address; empty for one that no section has."""
+    kind, slash, name = address.partition("/")
+    if not slash:
+        return tuple(_parts(address))
+    section = next((each.name for each in sections() if each.object_kind == kind), None)
+    if section is None:
+        return ()
+    if kind == "sysctl":
+        return (section, name)
+    entry, field_path = name, ""
+    if name.endswith("]"):
+        entry, _, field_path = name.rpartition(".")
+    return (section, entry, *_parts(field_path))
+
+
+def _parts(text_path: str) -> Iterator[str | int]:
+    for part in filter(None, text_path.split(".")):
+        name, bracket, index = part.partition("[")
+        yield name
+        if bracket:
+            yield int(index.rstrip("]"))
+
+
+def load_document(path: str) -> Loaded:
+    """Read, parse and validate the spec at `path`. Raises SpecError with everything that is wrong."""
+    files = read(path)
+    tree = load(files)
+    return Loaded(parse(tree), tree, digest(files), files)
+
+
+def parse(tree: Tree, found: tuple[Section, ...] | None = None) -> Any:  # noqa: ANN401  the assembled model
+    """The validated document of a tree. Raises SpecError with everything that is wrong."""
+    try:
+        document = document_model(found).model_validate(tree.data)
+    except ValidationError as error:
+        raise _invalid(diagnostics_of(error, tree, document_model(found))) from None
+    findings = [
+        finding
+        for section in (found if found is not None else sections())
+        for finding in section.check(getattr(document, section.name), document)
+    ]
+    if findings:
+        raise _invalid([_diagnostic(each, tree) for each in findings])
+    return document
+
+
+def _invalid(found: list[Diagnostic]) -> SpecError:
+    ordered = sorted(found, key=lambda each: (each.place is None, str(each.place), each.place or 0))
+    more = len(ordered) - MOST_SHOWN
+    message = "The spec is invalid." + (f" {more} further errors are not shown." if more > 0 else "")
+    return SpecError(message, diagnostics=ordered[:MOST_SHOWN])
+
+
+def _diagnostic(finding: Finding, tree: Tree) -> Diagnostic:
+    related = []
+    for path, words in finding.related:
+        place = tree.place(path, on_key=len(path) <= 2)
+        if place is not None:
+            related.append(Related(place, words))
+    return Diagnostic(
+        finding.code,
+        finding.message,
+        tree.place(finding.path, on_key=finding.on_key),
+        finding.hint,
+        finding.label,
+        tuple(related),
+    )
+
+
+def expand_to_long_form(document: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The canonical long form: every default written out, every short form spelled."""
+    found: dict[str, Any] = document.model_dump(mode="json", exclude_none=True)
+    for spec, endpoint in zip(found["endpoints"].values(), document.endpoints.values(), strict=True):
+        _spell_interfaces(spec, endpoint)
+    return found
+
+
+def _spell_interfaces(spec: dict[str, Any], endpoint: Any) -> None:  # noqa: ANN401
+    interface_keys = set(type(endpoint).__mro__[1].model_fields)
+    for name in interface_keys & set(spec):
+        del spec[name]
+    interfaces = endpoint.all_interfaces().items()
+    spec["interfaces"] = {
+        name: each.model_dump(mode="json", exclude_none=True, include=interface_keys) for name, each in interfaces
+    }

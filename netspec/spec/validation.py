@@ -1,0 +1,135 @@
+"""pydantic's errors in the user's words: a code, a place, a way out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from netspec.diagnostics import Diagnostic
+from netspec.spec.yaml import Tree
+
+LATER = frozenset(
+    {"policies", "checks", "links", "macvlans", "ipvlans", "overlays", "hosts", "routes", "rules", "neighbors"}
+)
+"""Sections of the language that this version of netspec does not know yet."""
+
+_EXPECTED: Mapping[str, str] = {
+    "int_type": "a number is wanted here",
+    "int_parsing": "a number is wanted here",
+    "bool_type": "true or false is wanted here",
+    "bool_parsing": "true or false is wanted here",
+    "dict_type": "a mapping is wanted here",
+    "mapping_type": "a mapping is wanted here",
+    "model_type": "a mapping is wanted here",
+    "model_attributes_type": "a mapping is wanted here",
+    "tuple_type": "a list is wanted here",
+    "list_type": "a list is wanted here",
+    "string_type": "a string is wanted here",
+}
+
+
+def diagnostics_of(error: ValidationError, tree: Tree, model: type[BaseModel]) -> list[Diagnostic]:
+    """One Diagnostic for each thing that is wrong; the alternatives of a union count as one."""
+    found: dict[tuple[str | int, ...], Diagnostic] = {}
+    for each in error.errors(include_url=False):
+        path = _path(each["loc"], tree.data)
+        diagnostic = _diagnostic(each, path, tree, model)
+        known = found.get(path)
+        # The most specific of a union's complaints is the one with a code of its own.
+        if known is None or (known.code == "NS0119" and diagnostic.code != "NS0119"):
+            found[path] = diagnostic
+    return list(found.values())
+
+
+def _path(location: Sequence[str | int], data: Any) -> tuple[str | int, ...]:  # noqa: ANN401
+    """The part of pydantic's location that is a path into the document: names of unions and models are not."""
+    path: list[str | int] = []
+    for index, step in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(data, dict) and (step in data or (last and _is_name(step))):
+            path.append(step)
+            data = data.get(str(step))
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            path.append(step)
+            data = data[step]
+    return tuple(path)
+
+
+def _is_name(step: str | int) -> bool:
+    return isinstance(step, str) and step.isidentifier() and step.islower()
+
+
+def _diagnostic(each: Any, path: tuple[str | int, ...], tree: Tree, model: type[BaseModel]) -> Diagnostic:  # noqa: ANN401
+    kind, context = str(each["type"]), each.get("ctx") or {}
+    if kind == "extra_forbidden":
+        return _unknown_key(path, tree, model)
+    if kind == "missing":
+        missing = str(each["loc"][-1])
+        hint = "begin with: netspec: 1" if missing == "netspec" else ""
+        parent = path[:-1] if path and path[-1] == missing else path
+        return Diagnostic("NS0151", f'"{missing}" is missing', tree.place(parent, on_key=True), hint)
+    on_key = each["loc"][-1:] == ("[key]",)
+    place = tree.place(path, on_key=on_key)
+    if kind.startswith("NS"):
+        return Diagnostic(kind, str(each["msg"]), place, str(context.get("hint", "")))
+    return Diagnostic("NS0119", _sentence(kind, context, each), place, _way_out(each["input"]))
+
+
+def _sentence(kind: str, context: Mapping[str, Any], each: Any) -> str:  # noqa: ANN401
+    match kind:
+        case "literal_error" | "enum":
+            return f"one of these is wanted here: {context.get('expected', '')}"
+        case "greater_than_equal" | "greater_than":
+            return f"{each['input']} is too small: the least is {context.get('ge', context.get('gt'))}"
+        case "less_than_equal" | "less_than":
+            return f"{each['input']} is too large: the most is {context.get('le', context.get('lt'))}"
+        case _:
+            return _EXPECTED.get(kind, str(each["msg"]))
+
+
+def _way_out(value: object) -> str:
+    if value is None:
+        return "there is nothing after the colon; write a value, or leave the key away"
+    if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
+        return "YAML 1.2 writes true or false"
+    return ""
+
+
+def _unknown_key(path: tuple[str | int, ...], tree: Tree, model: type[BaseModel]) -> Diagnostic:
+    key = str(path[-1])
+    place = tree.place(path, on_key=True)
+    if len(path) == 1 and key in LATER:
+        return Diagnostic("NS0153", f'the section "{key}" is not in this version of netspec', place)
+    valid = sorted(_keys_at(path[:-1], model))
+    close = get_close_matches(key, valid, n=1)
+    hint = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(valid)}" if valid else ""
+    return Diagnostic("NS0154", f'there is no key "{key}" here', place, hint)
+
+
+def _keys_at(path: Sequence[str | int], model: type[BaseModel]) -> Iterator[str]:
+    """The keys that the models know at a path."""
+    annotations: list[Any] = [model]
+    for step in path:
+        annotations = [below for each in annotations for below in _below(each, step)]
+    for each in annotations:
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            yield from each.model_fields
+
+
+def _below(annotation: Any, step: str | int) -> Iterator[Any]:  # noqa: ANN401
+    """What a step into an annotation leads to: a field of a model, an entry of a mapping or of a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get(str(step))
+        if field is not None:
+            yield from _models(field.annotation)
+        return
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _models(annotation: Any) -> Iterator[Any]:  # noqa: ANN401
+    """An annotation, looked through to the models and collections in it."""
+    yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
