@@ -98,7 +98,9 @@ def _already_tried(_name: str) -> None:
 def _try_link(kind: str) -> None:
     """Create a link of this kind."""
     info = _attribute(_IFLA_LINKINFO, _attribute(_IFLA_INFO_KIND, kind.encode() + b"\0"))
-    body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, f"probe-{kind}".encode()[:15] + b"\0") + info
+    body = (
+        struct.pack("=BxHiII", 0, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, f"probe-{kind}".encode()[:15] + b"\0") + info
+    )
     request = struct.pack("=IHHII", 16 + len(body), _RTM_NEWLINK, _NLM_F_REQUEST_ACK_CREATE_EXCL, 1, 0) + body
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as connection:
         connection.settimeout(DEADLINE)

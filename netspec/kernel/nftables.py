@@ -5,14 +5,10 @@ loading one, its listing is digested and kept, with the digest of what was loade
 element of its set `fingerprint`. Whoever changes a chain, a rule or a set later on changes the listing.
 """
 
-import contextlib
 import errno
 import os
 import re
-import socket
-import struct
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,9 +19,6 @@ from netspec.kernel.nfttext import NftOperation, Transaction, parse_listing, ren
 from netspec.kernel.operations import ElementAdd, ElementDelete, TableAdd, TableDelete
 from netspec.kernel.port import KernelError
 from netspec.kernel.snapshot import TableRow
-
-DEADLINE = 10
-"""Seconds that libnftables waits for an answer of the kernel before it gives up with EAGAIN."""
 
 FINGERPRINT = "fingerprint"
 """The set of a table that holds its digests; tables without it have none."""
@@ -155,7 +148,7 @@ class Nftables:
             finally:
                 self._library.set_terse_output(False)
             if listing is None:
-                continue
+                raise KernelError(errno.EIO, operation, "the table is not there right after it was loaded")
             comment = f"written={digest(operation.text)} read={digest(listing)}"
             prints.append(ElementAdd(family=family, table=name, set=FINGERPRINT, key=mark(1), comment=comment))
         if prints:
@@ -179,12 +172,12 @@ def _error(said: str) -> tuple[int, str, int]:
     for part in parts:
         number = _STRERROR.get(part) or _LIBRARY_WORDS.get(part)
         if number:
-            return number, "" if os.strerror(number) == words else words, line
+            return number, words.removesuffix(os.strerror(number)).removesuffix(": "), line
     return errno.EINVAL, words, line
 
 
 def _open() -> Any:  # noqa: ANN401  the module ships no types
-    """A library context whose socket has a deadline."""
+    """A library context. Its socket never waits: an answer that does not come is EAGAIN at once, not a hang."""
     try:
         import nftables  # noqa: PLC0415  a plan without nftables must not need the library
     except ImportError:
@@ -192,30 +185,10 @@ def _open() -> Any:  # noqa: ANN401  the module ships no types
             "The Python module nftables is not installed. Install the package python3-nftables "
             "(Debian, Ubuntu, Fedora), or `pip install pip-nftables`."
         ) from None
-    before = _descriptors()
     try:
-        library = nftables.Nftables()
+        return nftables.Nftables()
     except OSError:
         raise LibraryMissing(
             "The library libnftables.so.1 is not installed. Install the package libnftables1 "
             "(`apt install libnftables1` on Debian and Ubuntu; it is in the package nftables elsewhere)."
         ) from None
-    for descriptor, _ in _descriptors() - before:
-        _set_deadline(descriptor)
-    return library
-
-
-def _descriptors() -> set[tuple[int, str]]:
-    """Open descriptors with what they stand for: numbers alone are used again."""
-    found = set()
-    for entry in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):
-            found.add((int(entry.name), str(entry.readlink())))
-    return found
-
-
-def _set_deadline(descriptor: int) -> None:
-    """Only the library's own netlink socket; it offers no other way to say how long to wait."""
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as found:
-        if found.family == socket.AF_NETLINK:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", DEADLINE, 0))

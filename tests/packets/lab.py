@@ -10,8 +10,9 @@ import pickle
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -86,6 +87,13 @@ class Lab:
     def connect_all(self, probes: Sequence[Probe]) -> list[str]:
         """The same for many, at once."""
         return [answer() for answer in [self.begin(partial(_try, probe), probe.netns) for probe in probes]]
+
+    def wait_for(self, probe: Probe) -> None:
+        """Until somebody answers, ten seconds at most: IPv6 on a new link is deaf for its first second or two."""
+        end = time.monotonic() + 10
+        while " sees " not in self.connect(replace(probe, timeout=0.3)):
+            if time.monotonic() > end:
+                raise RuntimeError(f"nobody answers {probe}")
 
     def _enter(self, netns: str) -> None:
         for kind in ("mnt", "net"):

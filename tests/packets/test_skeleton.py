@@ -59,6 +59,8 @@ ip address add 198.51.100.1/24 dev eth1; ip link set eth1 up
 ip -n neighbour address add 198.51.100.9/24 dev eth0; ip -n neighbour link set eth0 up
 """
 
+ADDRESS6 = {"web": "fd00:1::2", "sib": "fd00:1::3", "far": "fd00:2::2", "outside": "2001:db8::9"}
+
 BY_HAND = """
 ip address del 127.0.0.1/8 dev lo
 ip route add 127.0.0.0/8 via {gateway} dev eth0
@@ -115,6 +117,8 @@ def lab() -> Iterator[Lab]:
             lab.serve(name, port)
         lab.serve("", 6000, address="127.0.0.1")
         lab.serve("", 6001)
+        for name, port in (("web", 80), ("sib", 81), ("far", 80), ("outside", 7000)):
+            lab.wait_for(Probe("", ADDRESS6[name], port))
         lab.run(_load)
         yield lab
 
