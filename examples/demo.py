@@ -46,7 +46,9 @@ def main() -> int:
         print(f"demo: {error.message}", file=sys.stderr)
         return error.exit_code
     if code == 0:
-        print(f"\nAll of it really happened, in {time.monotonic() - begun:.1f} s. This machine's own network was not touched.")
+        print(
+            f"\nAll of it really happened, in {time.monotonic() - begun:.1f} s. This machine's own network was not touched."
+        )
     return code
 
 
@@ -145,7 +147,9 @@ def connect() -> None:
             raise Failed(f"{who} was not served as it should be: {answer}")
     shell(f"ip -n remote route add 172.17.0.0/16 via {HOST}")
     answer = ask("remote", "172.17.0.2")
-    print(f"  {'a remote machine':<22} -> 172.17.0.2:{PORT}  {answer} (by a route it made itself: closed, as it should be)")
+    print(
+        f"  {'a remote machine':<22} -> 172.17.0.2:{PORT}  {answer} (by a route it made itself: closed, as it should be)"
+    )
     if answer.startswith("+PONG"):
         raise Failed("the endpoint's own address can be reached from outside")
 
@@ -191,8 +195,17 @@ def everything() -> str:
         {name: value for name, value in link.items() if not name.startswith("stats")}
         for link in json.loads(shell("ip -j -d link"))
     ]
-    parts = [json.dumps(links), shell("ip -j addr | sed 's/\"valid_life_time\":[0-9]*//g'"), shell("ip -j route show table all")]
-    parts += [shell("ip -6 -j route show table all"), shell("ip -j rule"), shell("ip netns list"), tables.cmd("list ruleset")[1]]
+    parts = [
+        json.dumps(links),
+        shell("ip -j addr | sed 's/\"valid_life_time\":[0-9]*//g'"),
+        shell("ip -j route show table all"),
+    ]
+    parts += [
+        shell("ip -6 -j route show table all"),
+        shell("ip -j rule"),
+        shell("ip netns list"),
+        tables.cmd("list ruleset")[1],
+    ]
     parts += [Path("/proc/sys/net/ipv4/ip_forward").read_text()]
     return "\n".join(parts)
 

@@ -46,7 +46,7 @@ def show_proposal(session: Session, proposal: "Proposal") -> None:
     from netspec.report.plan_json import plan_document
 
     view = session.view(proposal)
-    session.document(plan_document(view, proposal.diagnostics))
+    session.document(lambda: plan_document(view, proposal.diagnostics))
     if not session.as_json:
         typer.echo(render(view, session.style(), verbose=session.options.verbose), nl=False)
     session.diagnostics(proposal.diagnostics)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from netspec.spec.document import Loaded
 
 
-
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("sandbox")(sandbox)

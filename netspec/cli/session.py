@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,8 +97,11 @@ class Session:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
 
-    def document(self, document: dict[str, Any]) -> None:
+    def document(self, make: Callable[[], dict[str, Any]]) -> None:
         """JSON, to where it is wanted: standard output, `--json-into`, both or neither."""
+        if not self.as_json and self.options.json_into is None:
+            return
+        document = make()
         if self.options.json_into is not None:
             try:
                 self.options.json_into.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -132,7 +135,7 @@ class Session:
         self.diagnostics(error.diagnostics)
         sys.stderr.write(f"{self.style(on_stderr=True).paint('error', 'netspec:')} {error.message}\n")
         self.document(
-            {
+            lambda: {
                 "format_version": "1.0",
                 "error": {"message": error.message, "exit_code": error.exit_code},
                 "diagnostics": [as_json(each) for each in error.diagnostics],

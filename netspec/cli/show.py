@@ -30,6 +30,6 @@ def show(
         resources = tuple(each for each in resources if address in (object_of(each), str(each.key())))
         if not resources:
             raise NetspecError(f"stack {stack} owns no {address}. It owns: {', '.join(known) or 'nothing'}.")
-    session.document(show_document(resources, stack))
+    session.document(lambda: show_document(resources, stack))
     if not session.as_json:
         typer.echo(render(resources, stack, session.style()), nl=False)

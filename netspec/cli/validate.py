@@ -33,7 +33,7 @@ def validate(
     except SpecError as error:
         _report(session, error)
         raise typer.Exit(error.exit_code) from None
-    session.document({"format_version": "1.0", "valid": True, "diagnostics": []})
+    session.document(lambda: {"format_version": "1.0", "valid": True, "diagnostics": []})
     if expand and not session.as_json:
         import yaml
 
@@ -49,6 +49,6 @@ def _report(session: Session, error: SpecError) -> None:
 
     session.diagnostics(error.diagnostics)
     listed = [as_json(each) for each in error.diagnostics]
-    session.document({"format_version": "1.0", "valid": False, "diagnostics": listed})
+    session.document(lambda: {"format_version": "1.0", "valid": False, "diagnostics": listed})
     if not error.diagnostics:
         session.note(f"netspec: {error.message}")

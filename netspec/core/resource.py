@@ -100,6 +100,8 @@ class Resource:
     """Among steps that are all free to go, lower ranks are created first and deleted last."""
     make_before_break: ClassVar[bool] = False
     """Creations of this kind go before deletions of it."""
+    __pydantic_config__: ClassVar[dict[str, str]] = {"ser_json_bytes": "hex", "val_json_bytes": "hex"}
+    """How whoever writes resources as JSON shall write packed bytes."""
     guarded: ClassVar[bool] = False
     """A foreign object at the key of one that the spec wants is refused, never taken over."""
 

@@ -35,8 +35,9 @@ PORT_DATA = {
     1: b"\0",
     2: (32).to_bytes(2, "little"),
     3: (2).to_bytes(4, "little"),
-    **dict.fromkeys((4, 5, 6, 7, 10, 11, 28, 32, 33), b"\0"),
-    **dict.fromkeys((8, 9, 27, 30), b"\1"),
+    31: b"\0\0",
+    **dict.fromkeys((4, 5, 6, 7, 10, 12, 28, 29, 32, 33), b"\0"),
+    **dict.fromkeys((8, 9, 25, 27, 30), b"\1"),
 }
 """IFLA_BRPORT_* of a new port that can be set."""
 

@@ -14,8 +14,7 @@ def require(*names: str) -> None:
     missing = [name for name in names if not effective >> _NUMBERS[name] & 1]
     if missing:
         raise PrivilegeMissing(
-            f"this needs {' and '.join(missing)}: run it as root, or try the spec without root in "
-            "`netspec sandbox`."
+            f"this needs {' and '.join(missing)}: run it as root, or try the spec without root in `netspec sandbox`."
         )
 
 

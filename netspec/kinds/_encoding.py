@@ -4,7 +4,7 @@ import json
 from functools import cache
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from netspec.core.resource import Resource
 from netspec.kinds import kinds
@@ -16,8 +16,7 @@ class Unreadable(Exception):
 
 @cache
 def _adapter(name: str) -> TypeAdapter[Any]:
-    config = ConfigDict(ser_json_bytes="hex", val_json_bytes="hex")
-    return TypeAdapter(_types()[name], config=config)
+    return TypeAdapter(_types()[name])
 
 
 @cache

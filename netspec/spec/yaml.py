@@ -242,9 +242,7 @@ class _Builder:
             return text
         return self._refuse("NS0116", f"the text holds the invisible character U+{ord(match[0]):04X}", node)
 
-    def _refuse(
-        self, code: str, message: str, node: Node, hint: str = "", related: tuple[Related, ...] = ()
-    ) -> None:
+    def _refuse(self, code: str, message: str, node: Node, hint: str = "", related: tuple[Related, ...] = ()) -> None:
         self.sound = False
         self._wrong.append(Diagnostic(code, message, place_of(self._file, node), hint, related=related))
 

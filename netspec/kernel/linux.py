@@ -1,0 +1,80 @@
+"""LinuxKernel: the kernel of the network namespace that the calling thread is in."""
+
+import errno
+from collections.abc import Iterable, Mapping, Sequence
+
+from netspec.errors import PrivilegeMissing
+from netspec.kernel.execution import Run
+from netspec.kernel.namespaces import RUN_NETNS
+from netspec.kernel.netlink import DumpUnsteady, NoAnswer
+from netspec.kernel.operations import Operation
+from netspec.kernel.port import KernelError, Progress, no_progress
+from netspec.kernel.reading import read
+from netspec.kernel.snapshot import Listener, Scope, Snapshot, TableRow
+
+
+class LinuxKernel:
+    """The Kernel port over rtnetlink, ip-netns(8)'s directory, `/proc/sys/net`, libnftables and ctnetlink.
+
+    One thread; it is always back in its own namespace when a call returns.
+    """
+
+    def __init__(self, run_netns: str = RUN_NETNS, deadline: float = 10.0) -> None:
+        """`deadline` in seconds: an answer that takes longer counts as lost."""
+        self._run_netns = run_netns
+        self._deadline = deadline
+        self._indexes: dict[tuple[str, str], int] = {}
+
+    def snapshot(self, scope: Scope) -> Snapshot:
+        """Look once. Raises KernelError and PrivilegeMissing."""
+        try:
+            view = read(scope, self._run_netns, self._deadline)
+        except NoAnswer:
+            words = f"the kernel did not answer within {self._deadline:g} s"
+            raise KernelError(errno.ETIMEDOUT, None, words) from None
+        except DumpUnsteady:
+            raise KernelError(errno.EAGAIN, None, "links change faster than they can be read") from None
+        except PermissionError as error:
+            raise PrivilegeMissing(f"reading the network needs CAP_NET_ADMIN: {error.strerror}.") from error
+        except OSError as error:
+            raise KernelError(error.errno or errno.EIO, None) from error
+        links = view.rows()
+        self._indexes = {(row.netns, row.name): row.index for row in links}
+        return Snapshot(
+            stack=scope.stack,
+            netns=tuple(sorted(view.netns, key=lambda row: row.name)),
+            links=links,
+            addresses=tuple(view.addresses),
+            routes=tuple(view.routes),
+            sysctls=tuple(view.sysctls),
+            tables=_tables(scope.stack),
+        )
+
+    def execute(self, operations: Sequence[Operation], progress: Progress = no_progress) -> None:
+        """Do all of it in order; stop at the first refusal with KernelError."""
+        run = Run(self._run_netns, self._deadline, self._indexes, progress)
+        try:
+            run.execute(operations)
+        finally:
+            run.close()
+
+    def listeners(self) -> Sequence[Listener]:
+        """The sockets that processes listen on, with their owners."""
+        from netspec.kernel.listeners import listeners
+
+        found = listeners()
+        return listeners({(each.protocol, each.port) for each in found})
+
+    def missing_features(self, features: Iterable[str]) -> Mapping[str, str]:
+        """Those of `features` that the kernel lacks, tried in a scratch namespace."""
+        from netspec.kernel.features import missing_features
+
+        return missing_features(features)
+
+
+def _tables(stack: str) -> tuple[TableRow, ...]:
+    from netspec.kernel.nftables import Nftables
+
+    with Nftables() as tables:
+        found = tables.table("", "inet", f"netspec-{stack}")
+    return (found,) if found is not None else ()

@@ -1,0 +1,185 @@
+"""A rtnetlink socket: batches of requests with an acknowledgement each, dumps, and a deadline for every answer."""
+
+import contextlib
+import errno
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from netspec.kernel import rtnetlink as rt
+from netspec.kernel.rtnetlink_rows import attributes
+
+BATCH_BYTES = 32 * 1024
+BATCH_MESSAGES = 128
+"""As many acknowledgements as the default receive buffer of a process without privileges holds."""
+RECEIVE_BUFFER = 16 * 1024 * 1024
+DUMP_ATTEMPTS = 20
+"""An interrupted dump is inconsistent and is asked for again; on a host in uproar it may be several times."""
+
+_ERROR, _DONE = 2, 3
+_DUMP_INTR = 0x10
+_CAPPED, _ACK_TLVS = 0x100, 0x200
+_SOL_NETLINK = 270
+_CAP_ACK, _EXT_ACK, _STRICT_CHECK = 10, 11, 12
+_SO_RCVBUFFORCE = 33
+_ERRMSG_TEXT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one request: errno (0: done) and the kernel's own words."""
+
+    number: int
+    words: str = ""
+
+
+class NoAnswer(Exception):
+    """The kernel did not answer within the deadline; `position` is the first request without an answer."""
+
+    def __init__(self, position: int) -> None:
+        """See the class."""
+        super().__init__(position)
+        self.position = position
+
+
+class DumpUnsteady(Exception):
+    """What is being read changes faster than it can be read."""
+
+
+class Channel:
+    """A socket of the network namespace in which it was opened."""
+
+    def __init__(self, deadline: float) -> None:
+        """`deadline` in seconds, for each batch and each dump."""
+        self._deadline = deadline
+        self._sequence = 0
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        for option in (_CAP_ACK, _EXT_ACK, _STRICT_CHECK):
+            with contextlib.suppress(OSError):  # older kernels do without
+                self._socket.setsockopt(_SOL_NETLINK, option, 1)
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        except PermissionError:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self._socket.bind((0, 0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the namespace: an open socket keeps it alive."""
+        self._socket.close()
+
+    def request(self, messages: Sequence[rt.Message]) -> list[Answer]:
+        """Send requests in one go and wait for an answer to each, in order. Raises NoAnswer."""
+        first = self._sequence + 1
+        packed = []
+        for message in messages:
+            self._sequence += 1
+            flags = rt.REQUEST | rt.ACK | message.flags
+            packed.append(rt.header.pack(16 + len(message.body), message.type, flags, self._sequence, 0))
+            packed.append(message.body)
+        until = time.monotonic() + self._deadline
+        self._send(b"".join(packed), until)
+        answers: dict[int, Answer] = {}
+        while len(answers) < len(messages):
+            for kind, flags, sequence, payload in self._receive(until, lambda: len(answers)):
+                if kind == _ERROR and first <= sequence <= self._sequence:
+                    answers[sequence - first] = _answer(flags, payload)
+        return [answers[position] for position in range(len(messages))]
+
+    def ask(self, message: rt.Message) -> tuple[Answer, list[bytes]]:
+        """Send one request that is answered with data: the answer, and the bodies of the messages before it."""
+        self._sequence += 1
+        flags = rt.REQUEST | rt.ACK | message.flags
+        head = rt.header.pack(16 + len(message.body), message.type, flags, self._sequence, 0)
+        until = time.monotonic() + self._deadline
+        self._send(head + message.body, until)
+        bodies: list[bytes] = []
+        while True:
+            for kind, flags, sequence, payload in self._receive(until, lambda: 0):
+                if sequence != self._sequence:
+                    continue
+                if kind == _ERROR:
+                    return _answer(flags, payload), bodies
+                bodies.append(payload)
+
+    def dump(self, kind: int, body: bytes) -> list[bytes]:
+        """All messages of one sort. Raises OSError for a refusal, NoAnswer, and DumpUnsteady."""
+        for _ in range(DUMP_ATTEMPTS):
+            with contextlib.suppress(_Interrupted):
+                return self._dump_once(kind, body)
+        raise DumpUnsteady
+
+    def _dump_once(self, kind: int, body: bytes) -> list[bytes]:
+        self._sequence += 1
+        until = time.monotonic() + self._deadline
+        flags = rt.REQUEST | rt.DUMP
+        self._send(rt.header.pack(16 + len(body), kind, flags, self._sequence, 0) + body, until)
+        found: list[bytes] = []
+        interrupted = False
+        while True:
+            for answer, answer_flags, sequence, payload in self._receive(until, lambda: 0):
+                if sequence != self._sequence:
+                    continue
+                interrupted = interrupted or bool(answer_flags & _DUMP_INTR)
+                if answer in (_DONE, _ERROR):
+                    _check_end(payload)
+                    if interrupted:
+                        raise _Interrupted
+                    return found
+                found.append(payload)
+
+    def _send(self, data: bytes, until: float) -> None:
+        self._socket.settimeout(max(0.001, until - time.monotonic()))
+        sent = self._socket.send(data)
+        if sent != len(data):
+            raise OSError(errno.EMSGSIZE, "the kernel took only a part of the request")
+
+    def _receive(self, until: float, answered: Callable[[], int]) -> Iterator[tuple[int, int, int, bytes]]:
+        """The messages of one datagram: type, flags, sequence and payload."""
+        self._socket.settimeout(max(0.001, until - time.monotonic()))
+        try:
+            data = self._socket.recv(1 << 18)
+        except TimeoutError:
+            raise NoAnswer(answered()) from None
+        except OSError as error:
+            if error.errno == errno.ENOBUFS:
+                # Answers were lost: what was done can only be told by looking.
+                raise NoAnswer(answered()) from None
+            raise
+        offset = 0
+        while offset + 16 <= len(data):
+            length, kind, flags, sequence, _ = rt.header.unpack_from(data, offset)
+            if length < 16:
+                return
+            yield kind, flags, sequence, data[offset + 16 : offset + length]
+            offset += (length + 3) & ~3
+
+
+class _Interrupted(Exception):
+    """The kernel's data changed while it was dumped (NLM_F_DUMP_INTR)."""
+
+
+def _check_end(payload: bytes) -> None:
+    number = -struct.unpack_from("=i", payload)[0] if len(payload) >= 4 else 0
+    if number > 0:
+        raise OSError(number, "dump refused")
+
+
+def _answer(flags: int, payload: bytes) -> Answer:
+    number = -struct.unpack_from("=i", payload)[0]
+    if not number:
+        return Answer(0)
+    words = ""
+    if flags & _ACK_TLVS:
+        length = rt.header.unpack_from(payload, 4)[0]
+        start = 4 + (16 if flags & _CAPPED else (length + 3) & ~3)
+        words = attributes(payload, start).get(_ERRMSG_TEXT, b"").rstrip(b"\0").decode(errors="replace")
+    return Answer(number, words)

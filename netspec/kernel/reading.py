@@ -1,0 +1,146 @@
+"""One look at the kernel: the host's namespace, then each one under `/run/netns`, in a single pass."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from netspec.kernel import namespaces
+from netspec.kernel import rtnetlink as rt
+from netspec.kernel import rtnetlink_rows as rows
+from netspec.kernel.netlink import Channel
+from netspec.kernel.snapshot import AddressRow, LinkRow, NetnsRow, RouteRow, Scope, SysctlRow
+
+_LINKS = rt.ifinfomsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0) + rt.attribute(rt.IFLA_EXT_MASK, rt.u32.pack(rt.SKIP_STATS))
+_ADDRESSES = rt.ifaddrmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0)
+_ROUTES = rt.rtmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0)
+_NO_NAMESPACE = -1
+
+
+@dataclass(slots=True)
+class View:
+    """What has been read so far."""
+
+    links: list[rows.RawLink] = field(default_factory=list)
+    addresses: list[AddressRow] = field(default_factory=list)
+    routes: list[RouteRow] = field(default_factory=list)
+    netns: list[NetnsRow] = field(default_factory=list)
+    sysctls: list[SysctlRow] = field(default_factory=list)
+    nsids: dict[int, str] = field(default_factory=dict)
+    """Names of namespaces by the id they have in the host's."""
+
+    def rows(self) -> tuple[LinkRow, ...]:
+        """The links with all names resolved."""
+        return tuple(rows.resolved(self.links, self._pairs()))
+
+    def _pairs(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Veth ends on the host and inside namespaces that are each other's, both ways."""
+        inside = {(each.row.netns, each.row.index): each for each in self.links if each.row.netns}
+        pairs: dict[tuple[str, str], tuple[str, str]] = {}
+        for each in self.links:
+            if each.row.netns or each.row.kind != "veth" or each.link_nsid is None:
+                continue
+            far = inside.get((self.nsids.get(each.link_nsid, ""), each.link))
+            if far is not None and far.link == each.row.index:
+                here, there = (each.row.netns, each.row.name), (far.row.netns, far.row.name)
+                pairs[here], pairs[there] = there, here
+        return pairs
+
+
+def read(scope: Scope, directory: str, deadline: float) -> View:
+    """Everything that a snapshot holds but nftables. Raises OSError, NoAnswer, DumpUnsteady."""
+    view = View()
+    wanted: dict[str, list[str]] = {}
+    for netns, key in sorted(scope.sysctls):
+        wanted.setdefault(netns, []).append(key)
+    with Channel(deadline) as host, contextlib.ExitStack() as opened:
+        _read_space("", host, view)
+        view.sysctls.extend(_sysctls("", wanted.get("", ())))
+        found: list[tuple[str, int]] = []
+        for name in namespaces.names(directory):
+            with contextlib.suppress(FileNotFoundError):
+                descriptor = _open(name, directory, view)
+                if descriptor is not None:
+                    opened.callback(os.close, descriptor)
+                    found.append((name, descriptor))
+        with namespaces.coming_back():
+            alive = [
+                (name, descriptor)
+                for name, descriptor in found
+                if _visit(name, descriptor, view, wanted.get(name, ()), deadline)
+            ]
+        _note_nsids(host, alive, view)
+    return view
+
+
+def _open(name: str, directory: str, view: View) -> int | None:
+    try:
+        return namespaces.open_entry(name, directory)
+    except PermissionError:
+        view.netns.append(NetnsRow(name=name, readable=False))
+        return None
+
+
+def _visit(name: str, descriptor: int, view: View, sysctls: Sequence[str], deadline: float) -> bool:
+    """Read one namespace from inside; false where it cannot be entered."""
+    try:
+        namespaces.enter(descriptor)
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            view.netns.append(NetnsRow(name=name, readable=False))
+        elif error.errno == errno.EINVAL:
+            view.netns.append(NetnsRow(name=name, alive=False, content=namespaces.content(descriptor)))
+        else:
+            raise
+        return False
+    with Channel(deadline) as channel:
+        alias = _read_space(name, channel, view)
+    view.sysctls.extend(_sysctls(name, sysctls))
+    view.netns.append(NetnsRow(name=name, alias=alias))
+    return True
+
+
+def _read_space(netns: str, channel: Channel, view: View) -> str:
+    """Dump links, addresses and routes; the alias of `lo`."""
+    links = [rows.link(netns, body) for body in channel.dump(rt.GETLINK, _LINKS)]
+    names = {each.row.index: each.row.name for each in links}
+    view.links.extend(links)
+    for body in channel.dump(rt.GETADDR, _ADDRESSES):
+        address = rows.address(netns, names, body)
+        if address is not None:
+            view.addresses.append(address)
+    for body in channel.dump(rt.GETROUTE, _ROUTES):
+        route = rows.route(netns, names, body)
+        if route is not None:
+            view.routes.append(route)
+    return next((each.row.alias for each in links if each.row.name == "lo"), "")
+
+
+def _note_nsids(host: Channel, spaces: Sequence[tuple[str, int]], view: View) -> None:
+    for name, descriptor in spaces:
+        answer, bodies = host.ask(rt.nsid_get(descriptor))
+        for body in bodies if not answer.number else ():
+            payload = rows.attributes(body, 4).get(rt.NETNSA_NSID)
+            nsid = rt.s32.unpack(payload)[0] if payload else _NO_NAMESPACE
+            if nsid != _NO_NAMESPACE:
+                view.nsids[nsid] = name
+
+
+def _sysctls(netns: str, keys: Sequence[str]) -> list[SysctlRow]:
+    """Values as this thread's namespace has them: `/proc/sys/net` shows the reader's own."""
+    return [SysctlRow(netns=netns, key=key, value=read_sysctl(key)) for key in keys]
+
+
+def sysctl_path(key: str) -> Path:
+    """The file of a dotted key. Dots inside a link's name are written as slashes, as sysctl(8) takes them."""
+    return Path("/proc/sys", *(part.replace("/", ".") for part in key.split(".")))
+
+
+def read_sysctl(key: str) -> str | None:
+    """The present value; None where there is no such key or it cannot be read."""
+    try:
+        return sysctl_path(key).read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return None
