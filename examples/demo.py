@@ -4,6 +4,7 @@ Run by `make demo`. Needs no root where user namespaces are allowed. Ends with 0
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from netspec.errors import NetspecError
 from netspec.kernel.sandbox import run as run_in_sandbox
 
-SPEC = Path(__file__).parent / "docker0"
+SPEC = Path("examples/docker0")
 NETSPEC = (sys.executable, "-m", "netspec", "--color", "always" if sys.stdout.isatty() else "never")
 PORT = 6379
 HOST, REMOTE = "203.0.113.1", "203.0.113.9"
@@ -40,6 +41,7 @@ class Failed(Exception):
 def main() -> int:
     """Everything, in a sandbox; the exit code."""
     begun = time.monotonic()
+    os.chdir(Path(__file__).parent.parent)
     try:
         code = run_in_sandbox(demonstrate)
     except NetspecError as error:
@@ -84,7 +86,7 @@ def shell(command: str) -> str:
 
 def netspec(*words: str, expect: int = 0) -> str:
     """Run netspec as a person would, showing command and output."""
-    shown = " ".join(Path(word).name if "/" in word else word for word in words)
+    shown = " ".join(words)
     print(f"$ netspec {shown}", flush=True)
     done = subprocess.run([*NETSPEC, *words], stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout, end="", flush=True)
@@ -96,8 +98,10 @@ def netspec(*words: str, expect: int = 0) -> str:
 def build_surroundings() -> None:
     """A machine on the network of this sandboxed host: 203.0.113.9, one hop away."""
     shell("ip netns add remote && ip link add uplink type veth peer name eth0 netns remote")
-    shell(f"ip addr add {HOST}/24 dev uplink && ip link set uplink up")
-    shell(f"ip -n remote addr add {REMOTE}/24 dev eth0 && ip -n remote link set eth0 up && ip -n remote link set lo up")
+    # Without IPv6: its addresses settle for a second, and would differ before and after by that alone.
+    shell(f"ip link set uplink addrgenmode none up && ip addr add {HOST}/24 dev uplink")
+    shell("ip -n remote link set eth0 addrgenmode none up && ip -n remote link set lo up")
+    shell(f"ip -n remote addr add {REMOTE}/24 dev eth0")
 
 
 def create() -> None:

@@ -225,8 +225,8 @@ def _build() -> None:
     _mount("proc", "/proc", "proc", plain)
     _mount("sysfs", "/sys", "sysfs", plain)  # the old one shows the caller's interfaces
     _mount("tmpfs", "/run", "tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=0755")
-    for directory in ("/run/netns", RUN_DIR, STATE_DIR):
-        os.mkdir(directory, 0o755)  # noqa: PTH102  its OSError names the step as the others do
+    for directory, mode in (("/run/netns", 0o755), (RUN_DIR, 0o700), (STATE_DIR, 0o700)):
+        os.mkdir(directory, mode)  # noqa: PTH102  its OSError names the step as the others do
     # `ip netns add` makes this mount shared, which it may only where it is a mount of ours.
     _mount("/run/netns", "/run/netns", None, _MS_BIND | _MS_REC)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:

@@ -8,6 +8,8 @@ from netspec.core.plan import Plan
 from netspec.core.resource import Disruption, Key
 from netspec.core.state import State, owned_by
 from netspec.diagnostics import Place
+from netspec.kinds.nat_element import NatElement
+from netspec.kinds.sysctl import Sysctl
 from netspec.report.objects import ADD, REBUILD, REMOVE, ObjectChange, by_object, counts, object_of, summary
 from netspec.report.style import PLAIN, Style
 
@@ -18,7 +20,8 @@ _CONSEQUENCE = {
     Disruption.REBUILD: "interrupts all connections of this object",
     Disruption.LOCKOUT_RISK: "touches the path of this session",
 }
-_HIDDEN = frozenset({"alias", "group", "marked"})
+_MARKS = frozenset({"alias", "group", "marked"})
+"""Fields that only say whose an object is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,15 +92,22 @@ def _headline(each: ObjectChange, view: PlanView, style: Style) -> str:
     side = view.observed if each.symbol == REMOVE else view.desired
     resources = [resource for resource in side.values() if object_of(resource) == each.address]
     words = summary(resources)
-    if each.symbol == REBUILD:
+    if each.symbol == REMOVE and each.address.startswith("sysctl/"):
+        words = _restored(each)
+    elif each.symbol == REBUILD:
         words = f"rebuilt: {each.reason}"
     elif each.symbol not in (ADD, REMOVE):
         words = ""
     place = view.place_of(each.address)
     where = "no longer in the spec" if each.symbol == REMOVE else f"{place.file}:{place.line}" if place else ""
-    left = f"  {each.symbol} {each.address:<18}  {words}".rstrip()
+    left = f"  {each.symbol} {each.address:<24}  {words}".rstrip()
     line = f"{left:<{_WIDTH}}  {style.paint('dim', where)}".rstrip()
     return line.replace(f"  {each.symbol} ", f"  {style.paint(each.symbol, each.symbol)} ", 1)
+
+
+def _restored(each: ObjectChange) -> str:
+    values = (change.before for change in each.changes)
+    return next((f"{one.value} -> {one.former}" for one in values if isinstance(one, Sysctl)), "")
 
 
 def _details(each: ObjectChange, style: Style, *, verbose: bool) -> Iterator[str]:
@@ -111,15 +121,20 @@ def _details(each: ObjectChange, style: Style, *, verbose: bool) -> Iterator[str
 def _change_lines(change: Change, each: ObjectChange, style: Style, *, verbose: bool) -> Iterator[str]:
     if verbose:
         yield f"      {_sign(change, style)} {change.key}  {change.reason}".rstrip()
-    elif change.action in (Action.CREATE, Action.DELETE):
+    elif change.action in (Action.CREATE, Action.DELETE) and not _bookkeeping(change):
         yield f"      {_sign(change, style)} {change.resource.title() or change.key}"
     elif change.action is Action.REPLACE and each.symbol != REBUILD:
         yield f"      {_sign(change, style)} {change.key}  {change.reason}"
     for field in change.fields:
-        if verbose or field.name not in _HIDDEN:
+        if verbose or field.name not in _MARKS:
             yield _field_line(change, field)
-    if change.fields and not verbose and all(field.name in _HIDDEN for field in change.fields):
+    if change.fields and not verbose and all(field.name in _MARKS for field in change.fields):
         yield f"      {'mark':<18}set on {change.key}"
+
+
+def _bookkeeping(change: Change) -> bool:
+    """The record of a former value is shown by the value itself."""
+    return isinstance(change.resource, NatElement) and change.resource.set == "former"
 
 
 def _sign(change: Change, style: Style) -> str:
@@ -130,7 +145,7 @@ def _sign(change: Change, style: Style) -> str:
 
 def _field_line(change: Change, field: FieldChange) -> str:
     name = field.name.removeprefix("peer_")
-    if change.key.kind in ("sysctl", "element", "route"):
+    if change.key.kind in ("element", "route"):
         name = str(change.key)
     return f"      {name:<18}{_value(field.before)} -> {_value(field.after)}"
 

@@ -12,6 +12,7 @@ from netspec.errors import SpecError
 LARGEST = 64 * 1024 * 1024
 """Bytes of one file that are read; 100,000 endpoints are 15 MB."""
 SUFFIXES = (".yaml", ".yml")
+STANDARD_INPUT = "<stdin>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +28,20 @@ def default_path(environment: Mapping[str, str]) -> str:
     named = environment.get("NETSPEC_PATH")
     if named:
         return named
-    here = (path for path in ("netspec.yaml", "netspec") if Path(path).exists())
-    return next(here, "/etc/netspec")
+    if Path("netspec.yaml").exists():
+        return "netspec.yaml"
+    return "netspec" if Path("netspec").is_dir() else "/etc/netspec"
 
 
 def read(path: str) -> tuple[SourceFile, ...]:
     """The texts at `path`; a directory's `*.yaml` and `*.yml` in name order. Raises SpecError with all that is wrong."""
     if path == "-":
-        return (_decoded("<stdin>", sys.stdin.buffer.read(LARGEST + 1)),)
-    place = Path(path)
-    if place.is_dir():
-        names = sorted(each for each in place.iterdir() if each.suffix in SUFFIXES and not each.name.startswith("."))
-        if not names:
-            raise _error("NS0102", f"the directory {path} has no specs", "specs end in .yaml or .yml")
-    else:
-        names = [place]
+        return (_standard_input(),)
     found: list[SourceFile] = []
     wrong: list[Diagnostic] = []
-    for name in names:
+    for each in _files(path):
         try:
-            found.append(_read_file(name))
+            found.append(_read_file(each))
         except SpecError as error:
             wrong.extend(error.diagnostics)
     if wrong:
@@ -55,42 +50,79 @@ def read(path: str) -> tuple[SourceFile, ...]:
 
 
 def digest(files: Iterable[SourceFile]) -> str:
-    """SHA-256 over names and texts, in hex."""
+    """SHA-256 over the texts in their order, in hex; the same for the same spec under another path."""
     found = hashlib.sha256()
     for file in files:
-        for part in (file.name, file.text):
-            encoded = part.encode()
-            found.update(len(encoded).to_bytes(8))
-            found.update(encoded)
+        encoded = file.text.encode()
+        found.update(len(encoded).to_bytes(8))
+        found.update(encoded)
     return found.hexdigest()
+
+
+def _files(path: str) -> list[Path]:
+    """The path itself, or what of a directory is a spec."""
+    if not path or "\0" in path:
+        raise _error("NS0101", "this is not a path", "name a file, a directory, or - for standard input")
+    place = Path(path)
+    try:
+        if not place.is_dir():
+            return [place]
+        entries = list(place.iterdir())
+    except OSError as error:
+        raise _error("NS0101", f"{path} cannot be read: {error.strerror}") from None
+    specs = [each for each in entries if each.suffix in SUFFIXES and each.name[0] != "." and not each.is_dir()]
+    if not specs:
+        raise _error("NS0102", f"the directory {path} has no specs", "specs end in .yaml or .yml")
+    return sorted(specs)
+
+
+def _standard_input() -> SourceFile:
+    try:
+        content = sys.stdin.buffer.read(LARGEST + 1)
+    # Python sets sys.stdin to None where the descriptor was closed before it started.
+    except (AttributeError, OSError, ValueError):
+        raise _error("NS0101", "standard input cannot be read", "feed the spec to it, or name a file") from None
+    return _decoded(STANDARD_INPUT, content)
 
 
 def _read_file(path: Path) -> SourceFile:
     try:
         with path.open("rb") as file:
-            return _decoded(str(path), file.read(LARGEST + 1))
+            content = file.read(LARGEST + 1)
     except FileNotFoundError:
+        if path.is_symlink():
+            raise _error("NS0101", f"{path} is a symbolic link that leads nowhere") from None
         hint = "name a file, a directory, or - for standard input"
         raise _error("NS0101", f"there is no file or directory {path}", hint) from None
     except OSError as error:
         raise _error("NS0101", f"{path} cannot be read: {error.strerror}") from None
+    return _decoded(str(path), content)
 
 
 def _decoded(name: str, content: bytes) -> SourceFile:
     if len(content) > LARGEST:
         raise _error("NS0103", f"{name} is larger than {LARGEST // 1024 // 1024} MiB", "split it over several files")
+    zero = content.find(b"\0")
+    if zero >= 0:
+        message, hint = f"byte {zero} is zero: this is not a text file", "save the file as UTF-8"
+        raise _error("NS0104", message, hint, _byte_place(name, content, zero))
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        column = error.start - (content.rfind(b"\n", 0, error.start) + 1) + 1
-        message = f"byte {error.start} (0x{content[error.start]:02x}) is not UTF-8"
-        place = Place(name, line, column)
-        raise _error("NS0104", message, "save the file as UTF-8", place) from None
+        at = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
+        message, hint = f"byte {at} (0x{content[at]:02x}) is not UTF-8", "save the file as UTF-8"
+        raise _error("NS0104", message, hint, _byte_place(name, content, at)) from None
     if not text.strip():
         raise _error("NS0105", f"{name} is empty", "an empty spec is written: netspec: 1", Place(name, 1, 1))
     return SourceFile(name, text)
 
 
+def _byte_place(name: str, content: bytes, at: int) -> Place:
+    """Line and column of a byte; columns count characters as far as what precedes is text."""
+    start = content.rfind(b"\n", 0, at) + 1
+    before = content[start:at].decode("utf-8-sig", errors="replace")
+    return Place(name, content.count(b"\n", 0, at) + 1, len(before) + 1)
+
+
 def _error(code: str, message: str, hint: str = "", place: Place | None = None) -> SpecError:
-    return SpecError(message, diagnostics=[Diagnostic(code, message, place, hint)])
+    return SpecError("The spec cannot be read.", diagnostics=[Diagnostic(code, message, place, hint)])

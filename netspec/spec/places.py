@@ -1,0 +1,137 @@
+"""Where things stand in a file: places of parser events, and an index of a file's paths that is made when asked for."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from netspec.diagnostics import Place
+from netspec.spec.source import SourceFile
+
+LONGEST_LINE = 10_000
+"""Characters of a line that a Place carries; of longer ones only the position is told."""
+
+Event = Any
+"""An event of libyaml's parser or of the pure one; both have marks with index, line and column."""
+Path = tuple[str | int, ...]
+
+# What YAML takes for the end of a line; str.splitlines takes more.
+_BREAK = re.compile("[\r\n\x85\u2028\u2029]")
+
+
+class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):  # type: ignore[misc]  # untyped bases
+    """The parser in Python, for a PyYAML that was built without libyaml: the same, and slower."""
+
+    def __init__(self, text: str) -> None:
+        yaml.reader.Reader.__init__(self, text)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+
+
+_Parser = yaml.cyaml.CParser if yaml.__with_libyaml__ else _PureParser
+
+
+def events(text: str) -> Iterator[Event]:
+    """The parser's events of a text. Raises yaml.YAMLError."""
+    following = _Parser(text).get_event
+    while (event := following()) is not None:
+        yield event
+
+
+def place_at(file: SourceFile, mark: Any, width: int = 0) -> Place:  # noqa: ANN401  a mark of either parser
+    """The place of a mark; the caret spans `width` columns, or all that follows on the line."""
+    start = mark.index - mark.column
+    end = _BREAK.search(file.text, mark.index)
+    stop = end.start() if end else len(file.text)
+    if stop - start > LONGEST_LINE:
+        return Place(file.name, mark.line + 1, mark.column + 1)
+    line = file.text[start:stop]
+    rest = len(line.rstrip()) - mark.column
+    return Place(file.name, mark.line + 1, mark.column + 1, max(1, min(width or rest, rest)), line)
+
+
+def place_of(file: SourceFile, event: Event) -> Place:
+    """The place of an event; the caret spans a scalar, or a collection's first line."""
+    start, end = event.start_mark, event.end_mark
+    spans = isinstance(event, yaml.ScalarEvent | yaml.AliasEvent) and start.line == end.line
+    return place_at(file, start, end.index - start.index if spans else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One value of a file: the event of its key (of itself in a list), and its own."""
+
+    file: SourceFile
+    key: Event
+    value: Event
+
+    def place(self, *, on_key: bool = False) -> Place:
+        """Where the value stands, or its key."""
+        return place_of(self.file, self.key if on_key else self.value)
+
+
+@dataclass(slots=True)
+class Index:
+    """All paths of one file. `aliases` lead from where an anchor is used to where it was set."""
+
+    spots: dict[Path, Spot] = field(default_factory=dict)
+    aliases: dict[Path, Path] = field(default_factory=dict)
+
+    def nearest(self, path: Path) -> Spot | None:
+        """The spot of a path, or of its nearest parent that exists; inside an anchor, where that was set."""
+        here: Path = ()
+        found = self.spots.get(here)
+        for step in path:
+            here = (*self.aliases.get(here, here), step)
+            below = self.spots.get(here)
+            if below is None:
+                return found
+            found = below
+        return found
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection whose end has not come; `key` waits for its value; lists count in `length`."""
+
+    path: Path
+    is_mapping: bool
+    key: Event = None
+    length: int = 0
+
+
+def index_of(file: SourceFile) -> Index:
+    """The index of a file that was read without a fault of syntax."""
+    found = Index()
+    anchors: dict[str, Path] = {}
+    opened: list[_Open] = []
+    for event in events(file.text):
+        if isinstance(event, yaml.CollectionEndEvent):
+            opened.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            _note(found, file, event, opened, anchors)
+    return found
+
+
+def _note(found: Index, file: SourceFile, event: Event, opened: list[_Open], anchors: dict[str, Path]) -> None:
+    parent = opened[-1] if opened else None
+    if parent is not None and parent.is_mapping and parent.key is None:
+        parent.key = event
+        return
+    path: Path = ()
+    key = event
+    if parent is not None and parent.is_mapping:
+        path, key, parent.key = (*parent.path, parent.key.value), parent.key, None
+    elif parent is not None:
+        path = (*parent.path, parent.length)
+        parent.length += 1
+    # Of a key that stands twice the first counts, as it does for the data.
+    found.spots.setdefault(path, Spot(file, key, event))
+    if isinstance(event, yaml.AliasEvent):
+        found.aliases.setdefault(path, anchors.get(event.anchor, path))
+    elif event.anchor:
+        anchors[event.anchor] = path
+    if isinstance(event, yaml.CollectionStartEvent):
+        opened.append(_Open(path, isinstance(event, yaml.MappingStartEvent)))
