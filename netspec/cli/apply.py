@@ -27,7 +27,9 @@ def apply(context: typer.Context, path: PathArgument = None, *, yes: YesOption =
     bring_about(session, session.intent(session.load(path)), yes=yes, question="Apply these changes?")
 
 
-def bring_about(session: Session, intent: "Intent", *, yes: bool, question: str) -> None:
+def bring_about(
+    session: Session, intent: "Intent", *, yes: bool, question: str, verified: str = "the kernel equals the spec"
+) -> None:
     """The whole of apply and destroy: lock, recover, plan, ask, carry out."""
     from netspec.engine.lock import exclusive
     from netspec.kernel.privileges import require
@@ -49,9 +51,7 @@ def bring_about(session: Session, intent: "Intent", *, yes: bool, question: str)
         _watched(session, reconciler, proposal)
     elapsed = time.monotonic() - begun
     number = len(session.view(proposal).objects)
-    session.say(
-        f"Applied {number} change{'' if number == 1 else 's'} in {elapsed:.2f} s. Verified: the kernel equals the spec."
-    )
+    session.say(f"Applied {number} change{'' if number == 1 else 's'} in {elapsed:.2f} s. Verified: {verified}.")
 
 
 def _watched(session: Session, reconciler: "Reconciler", proposal: "Proposal") -> None:

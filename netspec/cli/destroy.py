@@ -18,7 +18,9 @@ def destroy(context: typer.Context, path: PathArgument = None, *, yes: YesOption
 
     session: Session = context.obj
     intent = Intent(stack=stack_meant(session, path))
-    bring_about(session, intent, yes=yes, question="Remove all of this?")
+    bring_about(
+        session, intent, yes=yes, question="Remove all of this?", verified=f"nothing of stack {intent.stack} is left"
+    )
 
 
 def stack_meant(session: Session, path: str | None) -> str:

@@ -47,6 +47,6 @@ def show_proposal(session: Session, proposal: "Proposal") -> None:
 
     view = session.view(proposal)
     session.document(lambda: plan_document(view, proposal.diagnostics))
-    if not session.as_json:
+    if not session.as_json and not (session.options.quiet and not proposal.diagnostics):
         typer.echo(render(view, session.style(), verbose=session.options.verbose), nl=False)
     session.diagnostics(proposal.diagnostics)

@@ -84,7 +84,7 @@ def _object_lines(each: ObjectChange, view: PlanView, style: Style, *, verbose: 
     if each.symbol not in (ADD, REMOVE) or verbose:
         yield from _details(each, style, verbose=verbose)
     consequence = _CONSEQUENCE.get(each.disruption)
-    if consequence:
+    if consequence and each.symbol != REMOVE:
         yield f"      {'interrupts':<18}{consequence}"
 
 
