@@ -1,5 +1,6 @@
 """Kinds put to work: a snapshot decoded into a State, steps turned into operations."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
 from types import MappingProxyType
@@ -70,4 +71,4 @@ class Program:
 
     def steps_done(self, operations: int) -> int:
         """How many steps are complete when the first `operations` are."""
-        return sum(1 for end in self._ends if end <= operations)
+        return bisect_right(self._ends, operations)

@@ -251,7 +251,7 @@ class Run:
         if found is None:
             self._flush()
             asking = LinkSet(netns=netns, name=name)
-            answer, bodies = self._channel(netns, asking).ask(rt.link_get(name))
+            ((answer, bodies),) = self._channel(netns, asking).ask([rt.link_get(name)])
             if answer.number or not bodies:
                 raise KernelError(answer.number or errno.ENODEV, asking, f"there is no link {name}")
             found = self._indexes[netns, name] = int(rt.ifinfomsg.unpack_from(bodies[0])[2])
@@ -321,8 +321,8 @@ class Run:
 def members(channel: Channel, group: int) -> set[int]:
     """The ifindexes of all links in a group."""
     body = rt.ifinfomsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0) + rt.attribute(rt.IFLA_EXT_MASK, rt.u32.pack(rt.SKIP_STATS))
-    links = (rows.link("", each).row for each in channel.dump(rt.GETLINK, body))
-    return {row.index for row in links if row.group == group}
+    links = (rows.link("", each) for each in channel.dump(rt.GETLINK, body))
+    return {each.ifindex for each in links if each.group == group}
 
 
 def _whole(queue: Sequence[Queued], start: int, end: int) -> int:

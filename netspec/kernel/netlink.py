@@ -4,8 +4,9 @@ import contextlib
 import errno
 import socket
 import struct
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +17,7 @@ BATCH_BYTES = 32 * 1024
 BATCH_MESSAGES = 128
 """As many acknowledgements as the default receive buffer of a process without privileges holds."""
 RECEIVE_BUFFER = 16 * 1024 * 1024
+LONGEST_DATAGRAM = 1 << 18
 DUMP_ATTEMPTS = 20
 """An interrupted dump is inconsistent and is asked for again; on a host in uproar it may be several times."""
 
@@ -26,6 +28,8 @@ _SOL_NETLINK = 270
 _CAP_ACK, _EXT_ACK, _STRICT_CHECK = 10, 11, 12
 _SO_RCVBUFFORCE = 33
 _ERRMSG_TEXT = 1
+
+_unpack_header = rt.header.unpack_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,62 +82,57 @@ class Channel:
 
     def request(self, messages: Sequence[rt.Message]) -> list[Answer]:
         """Send requests in one go and wait for an answer to each, in order. Raises NoAnswer."""
-        first = self._sequence + 1
-        packed = []
-        for message in messages:
-            self._sequence += 1
-            flags = rt.REQUEST | rt.ACK | message.flags
-            packed.append(rt.header.pack(16 + len(message.body), message.type, flags, self._sequence, 0))
-            packed.append(message.body)
-        until = time.monotonic() + self._deadline
-        self._send(b"".join(packed), until)
-        answers: dict[int, Answer] = {}
-        while len(answers) < len(messages):
-            for kind, flags, sequence, payload in self._receive(until, lambda: len(answers)):
-                if kind == _ERROR and first <= sequence <= self._sequence:
-                    answers[sequence - first] = _answer(flags, payload)
-        return [answers[position] for position in range(len(messages))]
+        return [answer for answer, _ in self.ask(messages)]
 
-    def ask(self, message: rt.Message) -> tuple[Answer, list[bytes]]:
-        """Send one request that is answered with data: the answer, and the bodies of the messages before it."""
+    def ask(self, messages: Sequence[rt.Message]) -> list[tuple[Answer, list[bytes]]]:
+        """The same for requests that are answered with data: each answer with the bodies that came before it."""
+        first = self._sequence + 1
+        until = time.monotonic() + self._deadline
+        self._send(b"".join(map(self._packed, messages)), until)
+        answers: list[Answer | None] = [None] * len(messages)
+        bodies: list[list[bytes]] = [[] for _ in messages]
+        missing = len(messages)
+        while missing:
+            for kind, flags, sequence, payload in self._receive(until, answers):
+                position = sequence - first
+                if not 0 <= position < len(messages):
+                    continue
+                if kind != _ERROR:
+                    bodies[position].append(payload)
+                elif answers[position] is None:
+                    answers[position] = _answer(flags, payload)
+                    missing -= 1
+        return [(answer, found) for answer, found in zip(answers, bodies, strict=True) if answer is not None]
+
+    def _packed(self, message: rt.Message) -> bytes:
         self._sequence += 1
         flags = rt.REQUEST | rt.ACK | message.flags
-        head = rt.header.pack(16 + len(message.body), message.type, flags, self._sequence, 0)
-        until = time.monotonic() + self._deadline
-        self._send(head + message.body, until)
-        bodies: list[bytes] = []
-        while True:
-            for kind, flags, sequence, payload in self._receive(until, lambda: 0):
-                if sequence != self._sequence:
-                    continue
-                if kind == _ERROR:
-                    return _answer(flags, payload), bodies
-                bodies.append(payload)
+        return rt.header.pack(16 + len(message.body), message.type, flags, self._sequence, 0) + message.body
 
     def dump(self, kind: int, body: bytes) -> list[bytes]:
         """All messages of one sort. Raises OSError for a refusal, NoAnswer, and DumpUnsteady."""
         for _ in range(DUMP_ATTEMPTS):
-            with contextlib.suppress(_Interrupted):
-                return self._dump_once(kind, body)
+            found = self._dump_once(kind, body)
+            if found is not None:
+                return found
         raise DumpUnsteady
 
-    def _dump_once(self, kind: int, body: bytes) -> list[bytes]:
+    def _dump_once(self, kind: int, body: bytes) -> list[bytes] | None:
+        """None where the kernel's data changed while it was dumped."""
         self._sequence += 1
         until = time.monotonic() + self._deadline
         flags = rt.REQUEST | rt.DUMP
         self._send(rt.header.pack(16 + len(body), kind, flags, self._sequence, 0) + body, until)
         found: list[bytes] = []
-        interrupted = False
+        seen = 0
         while True:
-            for answer, answer_flags, sequence, payload in self._receive(until, lambda: 0):
+            for answer, answer_flags, sequence, payload in self._receive(until, ()):
                 if sequence != self._sequence:
                     continue
-                interrupted = interrupted or bool(answer_flags & _DUMP_INTR)
+                seen |= answer_flags
                 if answer in (_DONE, _ERROR):
                     _check_end(payload)
-                    if interrupted:
-                        raise _Interrupted
-                    return found
+                    return None if seen & _DUMP_INTR else found
                 found.append(payload)
 
     def _send(self, data: bytes, until: float) -> None:
@@ -142,29 +141,44 @@ class Channel:
         if sent != len(data):
             raise OSError(errno.EMSGSIZE, "the kernel took only a part of the request")
 
-    def _receive(self, until: float, answered: Callable[[], int]) -> Iterator[tuple[int, int, int, bytes]]:
+    def _receive(self, until: float, answers: Sequence[Answer | None]) -> list[tuple[int, int, int, bytes]]:
         """The messages of one datagram: type, flags, sequence and payload."""
-        self._socket.settimeout(max(0.001, until - time.monotonic()))
         try:
-            data = self._socket.recv(1 << 18)
-        except TimeoutError:
-            raise NoAnswer(answered()) from None
+            data = self._next(until)
         except OSError as error:
-            if error.errno == errno.ENOBUFS:
-                # Answers were lost: what was done can only be told by looking.
-                raise NoAnswer(answered()) from None
+            # ENOBUFS: answers were lost, and what was done can only be told by looking.
+            if isinstance(error, TimeoutError) or error.errno == errno.ENOBUFS:
+                raise NoAnswer(answers.index(None) if None in answers else 0) from None
             raise
-        offset = 0
-        while offset + 16 <= len(data):
-            length, kind, flags, sequence, _ = rt.header.unpack_from(data, offset)
+        found = []
+        offset, end = 0, len(data)
+        while offset + 16 <= end:
+            length, kind, flags, sequence, _ = _unpack_header(data, offset)
             if length < 16:
-                return
-            yield kind, flags, sequence, data[offset + 16 : offset + length]
+                break
+            found.append((kind, flags, sequence, data[offset + 16 : offset + length]))
             offset += (length + 3) & ~3
+        return found
+
+    def _next(self, until: float) -> bytes:
+        # The kernel has answered before it returns from the sending: there is hardly ever anything to wait for.
+        self._socket.settimeout(0)
+        try:
+            length = self._socket.recv_into(_inbox.view)
+        except BlockingIOError:
+            self._socket.settimeout(max(0.001, until - time.monotonic()))
+            length = self._socket.recv_into(_inbox.view)
+        return bytes(_inbox.view[:length])
 
 
-class _Interrupted(Exception):
-    """The kernel's data changed while it was dumped (NLM_F_DUMP_INTR)."""
+class _Inbox(threading.local):
+    """Where datagrams arrive. One for all sockets of a thread: fresh memory for each costs more than the call."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(LONGEST_DATAGRAM))
+
+
+_inbox = _Inbox()
 
 
 def _check_end(payload: bytes) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from netspec.kernel import namespaces
 from netspec.kernel import rtnetlink as rt
 from netspec.kernel import rtnetlink_rows as rows
-from netspec.kernel.netlink import Channel
+from netspec.kernel.netlink import BATCH_MESSAGES, Channel
 from netspec.kernel.snapshot import AddressRow, LinkRow, NetnsRow, RouteRow, Scope, SysctlRow
 
 _LINKS = rt.ifinfomsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0) + rt.attribute(rt.IFLA_EXT_MASK, rt.u32.pack(rt.SKIP_STATS))
@@ -37,14 +37,15 @@ class View:
 
     def _pairs(self) -> Mapping[tuple[str, str], tuple[str, str]]:
         """Veth ends on the host and inside namespaces that are each other's, both ways."""
-        inside = {(each.row.netns, each.row.index): each for each in self.links if each.row.netns}
+        inside = {(each.netns, each.ifindex): each for each in self.links if each.netns}
         pairs: dict[tuple[str, str], tuple[str, str]] = {}
         for each in self.links:
-            if each.row.netns or each.row.kind != "veth" or each.link_nsid is None:
-                continue
-            far = inside.get((self.nsids.get(each.link_nsid, ""), each.link))
-            if far is not None and far.link == each.row.index:
-                here, there = (each.row.netns, each.row.name), (far.row.netns, far.row.name)
+            if each.netns:
+                break
+            nsid = each.link_nsid
+            far = inside.get((self.nsids[nsid], each.link)) if nsid in self.nsids else None
+            if far is not None and far.link == each.ifindex and each.kind == far.kind == "veth":
+                here, there = (each.netns, each.name), (far.netns, far.name)
                 pairs[here], pairs[there] = there, here
         return pairs
 
@@ -105,7 +106,7 @@ def _visit(name: str, descriptor: int, view: View, sysctls: Sequence[str], deadl
 def _read_space(netns: str, channel: Channel, view: View) -> str:
     """Dump links, addresses and routes; the alias of `lo`."""
     links = [rows.link(netns, body) for body in channel.dump(rt.GETLINK, _LINKS)]
-    names = {each.row.index: each.row.name for each in links}
+    names = {each.ifindex: each.name for each in links}
     view.links.extend(links)
     for body in channel.dump(rt.GETADDR, _ADDRESSES):
         address = rows.address(netns, names, body)
@@ -115,17 +116,19 @@ def _read_space(netns: str, channel: Channel, view: View) -> str:
         route = rows.route(netns, names, body)
         if route is not None:
             view.routes.append(route)
-    return next((each.row.alias for each in links if each.row.name == "lo"), "")
+    return next((each.alias for each in links if each.name == "lo"), "")
 
 
 def _note_nsids(host: Channel, spaces: Sequence[tuple[str, int]], view: View) -> None:
-    for name, descriptor in spaces:
-        answer, bodies = host.ask(rt.nsid_get(descriptor))
-        for body in bodies if not answer.number else ():
-            payload = rows.attributes(body, 4).get(rt.NETNSA_NSID)
-            nsid = rt.s32.unpack(payload)[0] if payload else _NO_NAMESPACE
-            if nsid != _NO_NAMESPACE:
-                view.nsids[nsid] = name
+    for start in range(0, len(spaces), BATCH_MESSAGES):
+        some = spaces[start : start + BATCH_MESSAGES]
+        asked = host.ask([rt.nsid_get(descriptor) for _, descriptor in some])
+        for (name, _), (answer, bodies) in zip(some, asked, strict=True):
+            for body in bodies if not answer.number else ():
+                payload = rows.attributes(body, 4).get(rt.NETNSA_NSID)
+                nsid = rt.s32.unpack(payload)[0] if payload else _NO_NAMESPACE
+                if nsid != _NO_NAMESPACE:
+                    view.nsids[nsid] = name
 
 
 def _sysctls(netns: str, keys: Sequence[str]) -> list[SysctlRow]:

@@ -70,7 +70,7 @@ class PeerPlace(NamedTuple):
     """Where a veth's far end is born: an open descriptor of its namespace, and the index it shall have (0: any)."""
 
     descriptor: int
-    index: int
+    ifindex: int
 
 
 def attribute(number: int, payload: bytes) -> bytes:
@@ -118,7 +118,7 @@ def _peer_info(peer: Peer, place: PeerPlace) -> bytes:
         VETH_INFO_PEER | NESTED,
         b"".join(
             [
-                ifinfomsg.pack(AF_UNSPEC, 0, place.index, 0, 0),
+                ifinfomsg.pack(AF_UNSPEC, 0, place.ifindex, 0, 0),
                 text(IFLA_IFNAME, peer.name),
                 *_common(peer.mac, peer.mtu, peer.group),
                 attribute(IFLA_NET_NS_FD, u32.pack(place.descriptor)),

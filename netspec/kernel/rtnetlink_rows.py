@@ -1,37 +1,82 @@
-"""rtnetlink dumps unpacked into rows: functions of bytes, `struct` only."""
+"""rtnetlink dumps unpacked into rows: functions of bytes, `struct` only.
+
+A host of thousands of namespaces is read in one go, so this looks at no attribute that no row has, and
+unpacks what is the same everywhere (devconf, loopback's addresses) once.
+"""
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_interface, ip_network
+from typing import NamedTuple
 
 from netspec.kernel import rtnetlink as rt
-from netspec.kernel.operations import Address
+from netspec.kernel.operations import Address, Interface, Network
 from netspec.kernel.snapshot import AddressRow, LinkRow, RouteRow
 
 _RTM_F_CLONED = 0x200
 _LOCAL_TABLE = 255
 _AUTOMATIC_TYPES = frozenset({2, 3, 4, 5})
 """RTN_LOCAL, _BROADCAST, _ANYCAST, _MULTICAST: made by the kernel with each address."""
+_FAMILIES = frozenset({rt.AF_INET, rt.AF_INET6})
 _TYPE_MASK = 0x3FFF
+_LINK_ATTRIBUTES = frozenset(
+    number | flag
+    for flag in (0, rt.NESTED)
+    for number in (
+        *(rt.IFLA_ADDRESS, rt.IFLA_IFNAME, rt.IFLA_MTU, rt.IFLA_LINK, rt.IFLA_MASTER, rt.IFLA_TXQLEN),
+        *(rt.IFLA_LINKINFO, rt.IFLA_IFALIAS, rt.IFLA_AF_SPEC, rt.IFLA_GROUP, rt.IFLA_LINK_NETNSID),
+    )
+)
+_REMEMBERED = 1 << 14
+"""Values of one sort that are kept unpacked."""
+
+_unpack_attribute = rt.rtattr.unpack_from
+_unpack_u32 = rt.u32.unpack_from
 
 
-@dataclass(frozen=True, slots=True)
-class RawLink:
-    """A link of a dump, with other links still by index. `link_nsid` None: `link` is in the same namespace."""
+class RawLink(NamedTuple):
+    """A link of a dump, its attributes still packed and other links by index."""
 
-    row: LinkRow
-    master: int
-    link: int
-    link_nsid: int | None
+    netns: str
+    ifindex: int
+    flags: int
+    name: str
+    found: Mapping[int, bytes]
+
+    @property
+    def link_nsid(self) -> int | None:
+        """The id of the namespace of its parent or peer; None: the same namespace."""
+        payload = self.found.get(rt.IFLA_LINK_NETNSID)
+        return int(rt.s32.unpack(payload)[0]) if payload else None
+
+    @property
+    def link(self) -> int:
+        """The index of its parent or peer."""
+        return _number(self.found, rt.IFLA_LINK)
+
+    @property
+    def kind(self) -> str:
+        """IFLA_INFO_KIND."""
+        return _text(attributes(self.found.get(rt.IFLA_LINKINFO, b"")), rt.INFO_KIND)
+
+    @property
+    def group(self) -> int:
+        """IFLA_GROUP."""
+        return _number(self.found, rt.IFLA_GROUP)
+
+    @property
+    def alias(self) -> str:
+        """IFLA_IFALIAS."""
+        return _text(self.found, rt.IFLA_IFALIAS)
 
 
 def attributes(buffer: bytes, offset: int = 0) -> dict[int, bytes]:
     """The attributes of a payload from `offset` on, by number."""
     found: dict[int, bytes] = {}
-    end = len(buffer)
-    while offset + 4 <= end:
-        length, number = rt.rtattr.unpack_from(buffer, offset)
+    end = len(buffer) - 3
+    while offset < end:
+        length, number = _unpack_attribute(buffer, offset)
         if length < 4:
             break
         found[number & _TYPE_MASK] = buffer[offset + 4 : offset + length]
@@ -41,49 +86,80 @@ def attributes(buffer: bytes, offset: int = 0) -> dict[int, bytes]:
 
 def _number(found: Mapping[int, bytes], number: int, default: int = 0) -> int:
     payload = found.get(number)
-    return int(rt.u32.unpack_from(payload)[0]) if payload else default
+    return int(_unpack_u32(payload)[0]) if payload else default
 
 
 def _text(found: Mapping[int, bytes], number: int) -> str:
-    return found.get(number, b"").rstrip(b"\0").decode(errors="replace")
+    payload = found.get(number)
+    return payload.rstrip(b"\0").decode(errors="replace") if payload else ""
 
 
 def link(netns: str, body: bytes) -> RawLink:
     """One RTM_NEWLINK."""
     _, _, index, flags, _ = rt.ifinfomsg.unpack_from(body)
-    found = attributes(body, rt.ifinfomsg.size)
+    found: dict[int, bytes] = {}
+    offset, end = rt.ifinfomsg.size, len(body) - 3
+    while offset < end:
+        length, number = _unpack_attribute(body, offset)
+        if length < 4:
+            break
+        if number in _LINK_ATTRIBUTES:
+            found[number & _TYPE_MASK] = body[offset + 4 : offset + length]
+        offset += (length + 3) & ~3
+    return RawLink(netns, index, flags, _text(found, rt.IFLA_IFNAME), found)
+
+
+def link_row(raw: RawLink, names: Mapping[int, str], peer: tuple[str, str] | None) -> LinkRow:
+    """The row of a link; `names` are those of its namespace by index, `peer` that of a veth where it is known."""
+    found = raw.found
     info = attributes(found.get(rt.IFLA_LINKINFO, b""))
     families = attributes(found.get(rt.IFLA_AF_SPEC, b""))
     mode = attributes(families.get(rt.AF_INET6, b"")).get(rt.INET6_ADDR_GEN_MODE)
-    nsid = found.get(rt.IFLA_LINK_NETNSID)
-    row = LinkRow(
-        netns=netns,
-        name=_text(found, rt.IFLA_IFNAME),
-        index=index,
-        kind=_text(info, rt.INFO_KIND),
+    kind = _text(info, rt.INFO_KIND)
+    near = names.get(raw.link, "") if raw.link_nsid is None and raw.link != raw.ifindex else ""
+    if peer is None and near and kind == "veth":
+        peer = (raw.netns, near)
+    return LinkRow(
+        netns=raw.netns,
+        name=raw.name,
+        index=raw.ifindex,
+        kind=kind,
         mac=found.get(rt.IFLA_ADDRESS, b"").hex(":"),
         mtu=_number(found, rt.IFLA_MTU),
-        up=bool(flags & rt.IFF_UP),
+        up=bool(raw.flags & rt.IFF_UP),
         group=_number(found, rt.IFLA_GROUP),
-        alias=_text(found, rt.IFLA_IFALIAS),
+        alias=raw.alias,
         txqlen=_number(found, rt.IFLA_TXQLEN),
+        master=names.get(_number(found, rt.IFLA_MASTER), ""),
+        parent=near if kind != "veth" else "",
+        peer=peer,
         addr_gen_mode=mode[0] if mode else None,
         conf4=_conf4(families.get(rt.AF_INET, b"")),
         data=attributes(info.get(rt.INFO_DATA, b"")),
         port_kind=_text(info, rt.INFO_SLAVE_KIND),
         port_data=attributes(info.get(rt.INFO_SLAVE_DATA, b"")),
     )
-    link_nsid = int(rt.s32.unpack(nsid)[0]) if nsid else None
-    return RawLink(row, _number(found, rt.IFLA_MASTER), _number(found, rt.IFLA_LINK), link_nsid)
 
 
+@lru_cache(_REMEMBERED)
 def _conf4(family: bytes) -> Mapping[int, int]:
     values = attributes(family).get(rt.INET_CONF, b"")
     return dict(enumerate(struct.unpack(f"={len(values) // 4}I", values), start=1))
 
 
+@lru_cache(_REMEMBERED)
 def _ip(payload: bytes) -> Address:
     return IPv4Address(payload) if len(payload) == 4 else IPv6Address(payload)
+
+
+@lru_cache(_REMEMBERED)
+def _interface(payload: bytes, prefix: int) -> Interface:
+    return ip_interface((payload, prefix))
+
+
+@lru_cache(_REMEMBERED)
+def _network(payload: bytes, prefix: int) -> Network:
+    return ip_network((payload, prefix), strict=False)
 
 
 def address(netns: str, names: Mapping[int, str], body: bytes) -> AddressRow | None:
@@ -97,7 +173,7 @@ def address(netns: str, names: Mapping[int, str], body: bytes) -> AddressRow | N
     return AddressRow(
         netns=netns,
         link=names[index],
-        address=ip_interface((local, prefix)),
+        address=_interface(local, prefix),
         broadcast=IPv4Address(broadcast) if broadcast else None,
         protocol=protocol[0] if protocol else 0,
         scope=scope,
@@ -107,21 +183,18 @@ def address(netns: str, names: Mapping[int, str], body: bytes) -> AddressRow | N
 def route(netns: str, names: Mapping[int, str], body: bytes) -> RouteRow | None:
     """One RTM_NEWROUTE; None for what the kernel makes with each address, and for cached ones."""
     family, length, _, _, table, protocol, scope, kind, flags = rt.rtmsg.unpack_from(body)
+    if table == _LOCAL_TABLE or kind in _AUTOMATIC_TYPES or flags & _RTM_F_CLONED or family not in _FAMILIES:
+        return None
     found = attributes(body, rt.rtmsg.size)
-    table = _number(found, rt.RTA_TABLE, table)
-    if table == _LOCAL_TABLE or kind in _AUTOMATIC_TYPES or flags & _RTM_F_CLONED:
-        return None
-    if family not in (rt.AF_INET, rt.AF_INET6):
-        return None
     destination = found.get(rt.RTA_DST, b"\0" * (4 if family == rt.AF_INET else 16))
     via = found.get(rt.RTA_GATEWAY) or found.get(rt.RTA_VIA, b"")[2:]
     source = found.get(rt.RTA_PREFSRC)
     return RouteRow(
         netns=netns,
-        to=ip_network((destination, length), strict=False),
+        to=_network(destination, length),
         via=_ip(via) if via else None,
         link=names.get(_number(found, rt.RTA_OIF), ""),
-        table=table,
+        table=_number(found, rt.RTA_TABLE, table),
         metric=_number(found, rt.RTA_PRIORITY),
         protocol=protocol,
         source=_ip(source) if source else None,
@@ -132,19 +205,9 @@ def route(netns: str, names: Mapping[int, str], body: bytes) -> RouteRow | None:
 
 def resolved(raw: Iterable[RawLink], peers: Mapping[tuple[str, str], tuple[str, str]]) -> Iterator[LinkRow]:
     """Rows with masters, parents and peers by name; `peers` are pairs found over namespaces."""
-    from dataclasses import replace
-
     links = tuple(raw)
-    names = {(each.row.netns, each.row.index): each.row.name for each in links}
+    names: dict[str, dict[int, str]] = {}
     for each in links:
-        row = each.row
-        near = each.link_nsid is None and each.link not in (0, row.index)
-        neighbor = names.get((row.netns, each.link), "") if near else ""
-        peer = peers.get((row.netns, row.name))
-        if peer is None and neighbor and row.kind == "veth":
-            peer = (row.netns, neighbor)
-        master = names.get((row.netns, each.master), "") if each.master else ""
-        parent = neighbor if row.kind != "veth" else ""
-        if master or parent or peer:
-            row = replace(row, master=master, parent=parent, peer=peer)
-        yield row
+        names.setdefault(each.netns, {})[each.ifindex] = each.name
+    for each in links:
+        yield link_row(each, names[each.netns], peers.get((each.netns, each.name)))
