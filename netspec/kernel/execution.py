@@ -1,22 +1,22 @@
-"""A run of operations: packed, queued by namespace, sent in batches, answered one by one.
+"""A run of operations: each is packed, sent and answered before the next one, so it stops where it is refused.
 
-Requests of one namespace keep their order. The host's queue goes before the others', as links are made from
-there into namespaces; deletions, sysctls and everything that is no rtnetlink request empty all queues first.
-All nftables operations are one transaction, at the place of the first of them.
+The kernel's time is the same for one request at a time as for many in one send. Two things are gathered all the same:
+
+- Deletions of host links that stand in a row: one by one each would wait for a grace period of its own.
+- nftables operations in a row, conntrack's among them or not: they are one transaction. Deletions wait for
+  the additions that are still to come, so that a table which is replaced is never gone.
 """
 
 import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
-from netspec.kernel import namespaces
 from netspec.kernel import rtnetlink as rt
 from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.conntrack import delete_flows
-from netspec.kernel.netlink import BATCH_BYTES, BATCH_MESSAGES, Answer, Channel, NoAnswer
+from netspec.kernel.netlink import BATCH_MESSAGES, Answer, Channel, NoAnswer
 from netspec.kernel.operations import (
     AddressAdd,
     AddressDelete,
@@ -36,304 +36,253 @@ from netspec.kernel.operations import (
     TableDelete,
 )
 from netspec.kernel.port import KernelError, Progress
-from netspec.kernel.reading import sysctl_path
+from netspec.kernel.reading import LINKS, sysctl_path
+from netspec.kernel.spaces import Spaces
 
 ABSENT = frozenset({errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT})
 """What the kernel says to the deletion of something that is not there."""
 GROUPED = 4
-"""As many links are deleted faster together: one by one each waits for a grace period of its own."""
+"""As many links are deleted faster together."""
 _FIRST_INDEX = 2
 """The ifindex after `lo`'s: in a namespace made here, we choose those of the links that are born in it."""
 
 Deletion = LinkDelete | AddressDelete | RouteDelete
-NftOperation = TableAdd | TableDelete | ElementAdd | ElementDelete
+NftAddition = TableAdd | ElementAdd
+NftOperation = NftAddition | TableDelete | ElementDelete
 
 
-class Queued(NamedTuple):
-    """A packed request and the operation it is a part of."""
+class _Absent(Exception):
+    """A link that a request names is not there."""
 
-    operation: Operation
-    message: rt.Message
+    def __init__(self, number: int, words: str) -> None:
+        super().__init__(words)
+        self.number = number
+        self.words = words
 
 
 class Run:
     """One execution. Close it afterwards: it holds sockets and descriptors of namespaces."""
 
-    def __init__(
-        self, directory: str, deadline: float, indexes: dict[tuple[str, str], int], progress: Progress
-    ) -> None:
-        """`indexes` are known ifindexes by (netns, name); it is kept up to date."""
-        self._directory = directory
+    def __init__(self, directory: str, deadline: float, progress: Progress) -> None:
+        """`deadline` in seconds, for each answer."""
         self._deadline = deadline
-        self._indexes = indexes
         self._progress = progress
-        self._queues: dict[str, list[Queued]] = {"": []}
-        self._channels: dict[str, Channel] = {}
-        self._descriptors: dict[str, int] = {}
+        self._spaces = Spaces(directory, deadline)
+        self._indexes: dict[tuple[str, str], int] = {}
         self._next_index: dict[str, int] = {}
-        self._done = 0
+        self._removals: list[LinkDelete] = []
+        self._nft: list[NftOperation] = []
+        self._flows: list[FlowDelete] = []
+        self._additions_to_come = 0
 
     def close(self) -> None:
         """Let go of all namespaces."""
-        for netns in list(self._channels):
-            self._forget(netns)
+        self._spaces.close()
 
     def execute(self, operations: Sequence[Operation]) -> None:
         """All of it, in order. Raises KernelError at the first refusal."""
-        nft = [each for each in operations if isinstance(each, NftOperation)]
-        removals: list[LinkDelete] = []
-        for operation in operations:
-            if isinstance(operation, LinkDelete) and not operation.netns:
-                removals.append(operation)
+        self._additions_to_come = sum(isinstance(each, NftAddition) for each in operations)
+        for done, operation in enumerate(operations):
+            if self._gathered(operation):
                 continue
-            self._remove(removals)
-            self._do(operation, nft)
-            self._done += 1
-        self._remove(removals)
-        self._flush()
+            if self._settle():
+                self._progress(done)
+            self._do(operation)
+            self._progress(done + 1)
+        self._settle()
+        self._progress(len(operations))
 
-    def _do(self, operation: Operation, nft: Sequence[NftOperation]) -> None:
+    def _gathered(self, operation: Operation) -> bool:
+        """Whether an operation waits for others of its sort."""
         match operation:
-            case NetnsAdd():
-                self._guarded(operation, lambda: self._make(operation))
-            case NetnsDelete():
-                self._flush()
-                self._forget(operation.name)
-                self._guarded(operation, lambda: namespaces.delete(operation.name, self._directory))
-                self._progress(self._done)
-            case SysctlWrite():
-                self._flush()
-                self._guarded(operation, lambda: self._write(operation))
-            case FlowDelete():
-                self._flush()
-                delete_flows(operation)
+            case LinkDelete(netns=""):
+                self._settle_nft()
+                self._removals.append(operation)
             case TableAdd() | TableDelete() | ElementAdd() | ElementDelete():
-                if operation is nft[0]:
-                    self._flush()
-                    self._transact(nft)
-            case LinkDelete():
-                self._flush()
-                self._queue(operation, rt.link_delete(operation))
-                self._flush()
-                self._indexes.pop((operation.netns, operation.name), None)
+                self._settle_removals()
+                self._nft.append(operation)
+                self._additions_to_come -= isinstance(operation, NftAddition)
+            case FlowDelete():
+                self._settle_removals()
+                self._flows.append(operation)
             case _:
-                self._pack(operation)
+                return False
+        return True
 
-    def _pack(self, operation: Operation) -> None:
+    def _settle(self) -> bool:
+        """Do what has been gathered; whether there was anything."""
+        return any([self._settle_removals(), self._settle_nft()])
+
+    def _settle_nft(self) -> bool:
+        if not self._nft and not self._flows:
+            return False
+        if self._additions_to_come and not any(isinstance(each, NftAddition) for each in self._nft):
+            return False
+        for netns in dict.fromkeys(each.netns for each in self._nft):
+            self._transact(netns, [each for each in self._nft if each.netns == netns])
+        for flow in self._flows:
+            delete_flows(flow)
+        self._nft.clear()
+        self._flows.clear()
+        return True
+
+    def _transact(self, netns: str, operations: Sequence[NftOperation]) -> None:
+        from netspec.kernel.nftables import Nftables  # noqa: PLC0415  what has no table must not need the library
+
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._spaces.inside(netns))
+            except OSError as error:
+                if error.errno == errno.ENOENT and not any(isinstance(each, NftAddition) for each in operations):
+                    return
+                raise _refused(error, operations[0]) from error
+            stack.enter_context(Nftables()).transact(operations)
+
+    def _do(self, operation: Operation) -> None:
+        try:
+            match operation:
+                case NetnsAdd():
+                    self._make(operation)
+                case NetnsDelete():
+                    self._forget(operation.name)
+                    self._spaces.delete(operation.name)
+                case SysctlWrite():
+                    self._write(operation)
+                case _:
+                    self._exchange(operation)
+        except NoAnswer:
+            words = f"the kernel did not answer within {self._deadline:g} s"
+            raise KernelError(errno.ETIMEDOUT, operation, words) from None
+        except _Absent as absent:
+            if not isinstance(operation, Deletion):
+                raise KernelError(absent.number, operation, absent.words) from None
+        except OSError as error:
+            # What stands in a namespace that is gone has gone with it.
+            if not (isinstance(operation, Deletion) and error.errno == errno.ENOENT):
+                raise _refused(error, operation) from error
+
+    def _exchange(self, operation: Operation) -> None:
+        netns = getattr(operation, "netns", "")
+        channel = self._spaces.channel(netns)
+        for answer in channel.request(list(self._packed(operation))):
+            if answer.number and not _tolerated(operation, answer):
+                raise KernelError(answer.number, operation, answer.words)
+
+    def _packed(self, operation: Operation) -> Iterator[rt.Message]:
         match operation:
             case LinkAdd():
-                for message in rt.link_add(operation, self._index, self._peer_place(operation)):
-                    self._queue(operation, message)
                 self._indexes.pop((operation.netns, operation.name), None)
+                self._next_index.pop(operation.netns, None)
+                yield from rt.link_add(operation, self._index, self._peer_place(operation))
             case LinkSet():
-                self._queue(operation, rt.link_set(operation, self._index))
+                yield rt.link_set(operation, self._index)
                 if operation.rename is not None:
                     self._indexes.pop((operation.netns, operation.name), None)
+                    self._indexes.pop((operation.netns, operation.rename), None)
+            case LinkDelete():
+                self._indexes.pop((operation.netns, operation.name), None)
+                yield rt.link_delete(operation)
             case AddressAdd():
-                self._queue(operation, rt.address_add(operation, self._index))
+                yield rt.address_add(operation, self._index)
+            case AddressDelete():
+                yield rt.address_delete(operation, self._index)
             case RouteAdd():
-                self._queue(operation, rt.route_add(operation, self._index))
-            case AddressDelete() | RouteDelete():
-                self._pack_deletion(operation)
+                yield rt.route_add(operation, self._index)
+            case RouteDelete():
+                yield rt.route_delete(operation, self._index)
+            case _:
+                raise AssertionError(f"no rtnetlink request: {operation}")
 
-    def _pack_deletion(self, operation: AddressDelete | RouteDelete) -> None:
-        try:
-            if isinstance(operation, AddressDelete):
-                self._queue(operation, rt.address_delete(operation, self._index))
-            else:
-                self._queue(operation, rt.route_delete(operation, self._index))
-        except KernelError as error:
-            # What stands on a link that is gone, or in a namespace that is, has gone with it.
-            if error.number not in ABSENT:
-                raise
-
-    def _queue(self, operation: Operation, message: rt.Message) -> None:
-        netns = getattr(operation, "netns", "")
-        self._queues.setdefault(netns, []).append(Queued(operation, message))
-
-    def _flush(self) -> None:
-        """Send everything that is queued, the host's first."""
-        for netns in list(self._queues):
-            queue = self._queues[netns]
-            if queue:
-                self._queues[netns] = []
-                self._send(netns, queue)
-
-    def _send(self, netns: str, queue: list[Queued]) -> None:
-        channel = self._channel(netns, queue[0].operation)
-        start = 0
-        while start < len(queue):
-            end, size = start, 0
-            while end < len(queue) and end - start < BATCH_MESSAGES and size < BATCH_BYTES:
-                size += len(queue[end].message.body) + 16
-                end += 1
-            end = _whole(queue, start, end)
-            self._exchange(channel, queue[start:end])
-            start = end
-            self._progress(self._done - sum(map(len, self._queues.values())) - (len(queue) - start))
-
-    def _exchange(self, channel: Channel, batch: Sequence[Queued]) -> None:
-        try:
-            answers = channel.request([each.message for each in batch])
-        except NoAnswer as missing:
-            words = f"the kernel did not answer within {self._deadline:g} s"
-            raise KernelError(errno.ETIMEDOUT, batch[missing.position].operation, words) from None
-        except OSError as error:
-            raise KernelError(error.errno or errno.EIO, batch[0].operation) from error
-        for each, answer in zip(batch, answers, strict=True):
-            if answer.number and not _tolerated(each, answer):
-                raise KernelError(answer.number, each.operation, answer.words)
-
-    def _channel(self, netns: str, operation: Operation) -> Channel:
-        found = self._channels.get(netns)
-        if found is not None:
-            return found
-        if not netns:
-            channel = Channel(self._deadline)
-        else:
-            descriptor = self._descriptor(netns, operation)
-            try:
-                with namespaces.coming_back():
-                    namespaces.enter(descriptor)
-                    channel = Channel(self._deadline)
-            except OSError as error:
-                raise KernelError(error.errno or errno.EIO, operation, f"cannot enter namespace {netns}") from error
-        self._channels[netns] = channel
-        return channel
-
-    def _descriptor(self, netns: str, operation: Operation) -> int:
-        found = self._descriptors.get(netns)
+    def _index(self, netns: str, name: str) -> int:
+        found = self._indexes.get((netns, name))
         if found is None:
-            try:
-                found = self._descriptors[netns] = namespaces.open_entry(netns, self._directory)
-            except OSError as error:
-                words = f"there is no namespace {netns}"
-                raise KernelError(error.errno or errno.EIO, operation, words) from error
+            ((answer, bodies),) = self._spaces.channel(netns).ask([rt.link_get(name)])
+            if answer.number or not bodies:
+                raise _Absent(answer.number or errno.ENODEV, f"there is no link {name}")
+            found = self._indexes[netns, name] = rows.link(netns, bodies[0]).ifindex
         return found
-
-    def _forget(self, netns: str) -> None:
-        channel = self._channels.pop(netns, None)
-        if channel is not None:
-            channel.close()
-        descriptor = self._descriptors.pop(netns, None)
-        if descriptor is not None:
-            os.close(descriptor)
-        self._next_index.pop(netns, None)
-        for key in [key for key in self._indexes if netns and key[0] == netns]:
-            del self._indexes[key]
-
-    def _make(self, operation: NetnsAdd) -> None:
-        name = operation.name
-        descriptor, channel = namespaces.create(name, operation.alias, self._deadline, self._directory)
-        self._descriptors[name], self._channels[name] = descriptor, channel
-        self._next_index[name] = _FIRST_INDEX
-        self._queues[""].append(Queued(operation, rt.nsid_new(descriptor)))
 
     def _peer_place(self, operation: LinkAdd) -> rt.PeerPlace | None:
         peer = operation.peer
         if peer is None:
             return None
-        if not peer.netns:
-            own = self._descriptors.get("")
-            if own is None:
-                own = self._descriptors[""] = namespaces.current()
-            return rt.PeerPlace(own, 0)
+        self._indexes.pop((peer.netns, peer.name), None)
+        descriptor = self._spaces.descriptor(peer.netns)
         index = self._next_index.get(peer.netns, 0)
         if index:
-            self._next_index[peer.netns] += 1
+            self._next_index[peer.netns] = index + 1
             self._indexes[peer.netns, peer.name] = index
-        else:
-            self._indexes.pop((peer.netns, peer.name), None)
-        return rt.PeerPlace(self._descriptor(peer.netns, operation), index)
+        return rt.PeerPlace(descriptor, index)
 
-    def _index(self, netns: str, name: str) -> int:
-        found = self._indexes.get((netns, name))
-        if found is None:
-            self._flush()
-            asking = LinkSet(netns=netns, name=name)
-            ((answer, bodies),) = self._channel(netns, asking).ask([rt.link_get(name)])
-            if answer.number or not bodies:
-                raise KernelError(answer.number or errno.ENODEV, asking, f"there is no link {name}")
-            found = self._indexes[netns, name] = int(rt.ifinfomsg.unpack_from(bodies[0])[2])
-        return found
+    def _make(self, operation: NetnsAdd) -> None:
+        self._forget(operation.name)
+        descriptor = self._spaces.make(operation.name, operation.alias)
+        self._next_index[operation.name] = _FIRST_INDEX
+        (answer,) = self._spaces.channel("").request([rt.nsid_new(descriptor)])
+        if answer.number:
+            raise KernelError(answer.number, operation, answer.words)
+
+    def _forget(self, netns: str) -> None:
+        self._next_index.pop(netns, None)
+        for key in [key for key in self._indexes if netns and key[0] == netns]:
+            del self._indexes[key]
 
     def _write(self, operation: SysctlWrite) -> None:
-        with contextlib.ExitStack() as stack:
-            if operation.netns:
-                stack.enter_context(namespaces.coming_back())
-                namespaces.enter(self._descriptor(operation.netns, operation))
+        with self._spaces.inside(operation.netns):
             # One write, without creating: a sysctl that is not there is an error.
             descriptor = os.open(sysctl_path(operation.key), os.O_WRONLY | os.O_CLOEXEC)
-            stack.callback(os.close, descriptor)
-            os.write(descriptor, operation.value.encode() + b"\n")
+            try:
+                os.write(descriptor, operation.value.encode() + b"\n")
+            finally:
+                os.close(descriptor)
 
-    def _transact(self, operations: Sequence[NftOperation]) -> None:
-        from netspec.kernel.nftables import Nftables
+    def _settle_removals(self) -> bool:
+        """Delete host links, many at once by a group that is theirs alone."""
+        removals = tuple(self._removals)
+        if not removals:
+            return False
+        self._removals.clear()
+        if len(removals) < GROUPED or not self._guarded(removals[0], lambda: self._remove_group(removals)):
+            for operation in removals:
+                self._do(operation)
+        for operation in removals:
+            self._indexes.pop(("", operation.name), None)
+        return True
 
-        with Nftables() as tables:
-            tables.transact(operations)
-        self._progress(self._done)
-
-    def _guarded(self, operation: Operation, action: Callable[[], None]) -> None:
+    def _guarded(self, operation: Operation, action: Callable[[], bool]) -> bool:
         try:
-            action()
+            return action()
         except NoAnswer:
             words = f"the kernel did not answer within {self._deadline:g} s"
             raise KernelError(errno.ETIMEDOUT, operation, words) from None
         except OSError as error:
-            raise KernelError(error.errno or errno.EIO, operation) from error
-
-    def _remove(self, removals: list[LinkDelete]) -> None:
-        """Delete host links, many at once by a group that is theirs alone."""
-        if not removals:
-            return
-        self._flush()
-        if len(removals) < GROUPED or not self._remove_group(removals):
-            for operation in removals:
-                self._queue(operation, rt.link_delete(operation))
-            self._flush()
-        for operation in removals:
-            self._indexes.pop(("", operation.name), None)
-        self._done += len(removals)
-        self._progress(self._done)
-        removals.clear()
+            raise _refused(error, operation) from error
 
     def _remove_group(self, removals: Sequence[LinkDelete]) -> bool:
         """False where the group turned out to hold anything else: then nothing was deleted."""
+        channel = self._spaces.channel("")
+        names = {each.name for each in removals}
+        indexes = sorted(each.ifindex for each in links(channel) if each.name in names)
         group = 0x6F000000 | secrets.randbits(24)
-        indexes = set()
-        for operation in removals:
-            with contextlib.suppress(KernelError):
-                indexes.add(self._index("", operation.name))
-        if not indexes:
-            return True
-        ordered = sorted(indexes)
-        for index in ordered:
-            self._queue(removals[0], rt.group_set(index, group))
-        self._flush()
-        channel = self._channel("", removals[0])
-        if members(channel, group) != indexes:
+        for start in range(0, len(indexes), BATCH_MESSAGES):
+            batch = [rt.group_set(index, group) for index in indexes[start : start + BATCH_MESSAGES]]
+            if any(answer.number not in (0, *ABSENT) for answer in channel.request(batch)):
+                return False
+        members = [each for each in links(channel) if each.group == group]
+        if any(each.ifindex not in indexes or each.name not in names for each in members):
             return False
-        self._exchange(channel, [Queued(removals[0], rt.group_delete(group))])
-        return True
+        (answer,) = channel.request([rt.group_delete(group)]) if members else (Answer(0),)
+        return answer.number in (0, *ABSENT)
 
 
-def members(channel: Channel, group: int) -> set[int]:
-    """The ifindexes of all links in a group."""
-    body = rt.ifinfomsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0) + rt.attribute(rt.IFLA_EXT_MASK, rt.u32.pack(rt.SKIP_STATS))
-    links = (rows.link("", each) for each in channel.dump(rt.GETLINK, body))
-    return {each.ifindex for each in links if each.group == group}
+def links(channel: Channel) -> list[rows.RawLink]:
+    """All links of a namespace."""
+    return [rows.link("", body) for body in channel.dump(rt.GETLINK, LINKS)]
 
 
-def _whole(queue: Sequence[Queued], start: int, end: int) -> int:
-    """Do not part a link's creation from its alias: a crash in between would leave it without."""
-    while start < end < len(queue) and queue[end].operation is queue[end - 1].operation:
-        end += 1
-    return end
+def _refused(error: OSError, operation: Operation) -> KernelError:
+    return KernelError(error.errno or errno.EIO, operation)
 
 
-def _tolerated(each: Queued, answer: Answer) -> bool:
-    if isinstance(each.operation, NetnsAdd):
-        # The id: a veth made into the namespace may have given it one already.
-        return answer.number == errno.EEXIST
-    return isinstance(each.operation, Deletion) and answer.number in ABSENT
+def _tolerated(operation: Operation, answer: Answer) -> bool:
+    return isinstance(operation, Deletion) and answer.number in ABSENT

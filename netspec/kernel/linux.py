@@ -23,7 +23,6 @@ class LinuxKernel:
         """`deadline` in seconds: an answer that takes longer counts as lost."""
         self._run_netns = run_netns
         self._deadline = deadline
-        self._indexes: dict[tuple[str, str], int] = {}
 
     def snapshot(self, scope: Scope) -> Snapshot:
         """Look once. Raises KernelError and PrivilegeMissing."""
@@ -38,12 +37,10 @@ class LinuxKernel:
             raise PrivilegeMissing(f"reading the network needs CAP_NET_ADMIN: {error.strerror}.") from error
         except OSError as error:
             raise KernelError(error.errno or errno.EIO, None) from error
-        links = view.rows()
-        self._indexes = {(row.netns, row.name): row.index for row in links}
         return Snapshot(
             stack=scope.stack,
             netns=tuple(sorted(view.netns, key=lambda row: row.name)),
-            links=links,
+            links=view.rows(),
             addresses=tuple(view.addresses),
             routes=tuple(view.routes),
             sysctls=tuple(view.sysctls),
@@ -52,7 +49,7 @@ class LinuxKernel:
 
     def execute(self, operations: Sequence[Operation], progress: Progress = no_progress) -> None:
         """Do all of it in order; stop at the first refusal with KernelError."""
-        run = Run(self._run_netns, self._deadline, self._indexes, progress)
+        run = Run(self._run_netns, self._deadline, progress)
         try:
             run.execute(operations)
         finally:
@@ -60,20 +57,20 @@ class LinuxKernel:
 
     def listeners(self) -> Sequence[Listener]:
         """The sockets that processes listen on, with their owners."""
-        from netspec.kernel.listeners import listeners
+        from netspec.kernel.listeners import listeners  # noqa: PLC0415  only publications need it
 
         found = listeners()
         return listeners({(each.protocol, each.port) for each in found})
 
     def missing_features(self, features: Iterable[str]) -> Mapping[str, str]:
         """Those of `features` that the kernel lacks, tried in a scratch namespace."""
-        from netspec.kernel.features import missing_features
+        from netspec.kernel.features import missing_features  # noqa: PLC0415  only the first apply needs it
 
         return missing_features(features)
 
 
 def _tables(stack: str) -> tuple[TableRow, ...]:
-    from netspec.kernel.nftables import Nftables
+    from netspec.kernel.nftables import Nftables  # noqa: PLC0415  importing netspec must not need the library
 
     with Nftables() as tables:
         found = tables.table("", "inet", f"netspec-{stack}")

@@ -55,7 +55,7 @@ def coming_back() -> Iterator[None]:
 def names(directory: str = RUN_NETNS) -> list[str]:
     """The entries of `/run/netns`, sorted; none where it does not exist."""
     try:
-        return sorted(name for name in os.listdir(directory) if not name.startswith("."))
+        return sorted(path.name for path in Path(directory).iterdir() if not path.name.startswith("."))
     except FileNotFoundError:
         return []
 
@@ -73,31 +73,53 @@ def content(descriptor: int) -> str:
         return ""
 
 
+def prepare(directory: str) -> None:
+    """Make `/run/netns` as `ip netns add` does: a shared mount of its own, so that every mount namespace sees names."""
+    path = directory.encode()
+    if not Path(directory).is_dir():
+        Path(directory).mkdir(0o755, parents=True, exist_ok=True)
+    if _libc.mount(b"", path, b"none", _MS_SHARED | _MS_REC, None) == 0:
+        return
+    if ctypes.get_errno() != errno.EINVAL:
+        # Not allowed, as in a user namespace: names are then seen in this mount namespace only.
+        return
+    _call(_libc.mount(path, path, b"none", _MS_BIND | _MS_REC, None), f"mount {directory}")
+    _libc.mount(b"", path, b"none", _MS_SHARED | _MS_REC, None)
+
+
 def create(name: str, alias: str, deadline: float, directory: str = RUN_NETNS) -> tuple[int, Channel]:
     """Make a namespace that has its mark before it has its name; a descriptor of it and a socket in it.
 
-    A crash at any moment leaves nothing, a file with our mark, or the namespace with our mark.
-    Raises OSError, EEXIST where the name is taken.
+    A crash at any moment leaves nothing, a file with our mark, or the namespace with our mark. The directory
+    is there (`prepare`). Raises OSError, EEXIST where the name is taken, EINVAL where it cannot be that of a file.
     """
-    _prepare(directory)
+    if name in {"", ".", ".."} or "/" in name:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
     path = f"{directory}/{name}"
     _claim(path, alias)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(_forget, name, directory)
         with coming_back():
             _call(_libc.unshare(_CLONE_NEWNET), "unshare")
-            channel = Channel(deadline)
-            answer = channel.request([rt.link_set(LinkSet(name="lo", alias=alias, up=True), lambda _netns, _name: 1)])[
-                0
-            ]
-            if answer.number:
-                raise OSError(answer.number, answer.words or os.strerror(answer.number))
+            channel = undo.enter_context(Channel(deadline))
+            _mark(channel, alias)
             inside = f"/proc/self/task/{threading.get_native_id()}/ns/net"
             _call(_libc.mount(inside.encode(), path.encode(), b"none", _MS_BIND, None), f"mount {path}")
-            return current(), channel
-    except BaseException:
-        with contextlib.suppress(OSError):
-            delete(name, directory)
-        raise
+            descriptor = current()
+        undo.pop_all()
+    return descriptor, channel
+
+
+def _forget(name: str, directory: str) -> None:
+    with contextlib.suppress(OSError):
+        delete(name, directory)
+
+
+def _mark(channel: Channel, alias: str) -> None:
+    """Bring `lo` up, with our mark on it."""
+    (answer,) = channel.request([rt.link_set(LinkSet(name="lo", alias=alias, up=True), lambda _netns, _name: 1)])
+    if answer.number:
+        raise OSError(answer.number, answer.words or os.strerror(answer.number))
 
 
 def delete(name: str, directory: str = RUN_NETNS) -> None:
@@ -109,37 +131,22 @@ def delete(name: str, directory: str = RUN_NETNS) -> None:
     if number not in (errno.EINVAL, errno.ENOENT):
         raise OSError(number, os.strerror(number), path)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+        Path(path).unlink()
 
 
 def _claim(path: str, alias: str) -> None:
     """Put a file with our mark at a free name, in one move: it is there whole or not at all."""
-    folder = os.path.dirname(path)
     try:
-        descriptor = os.open(folder, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o444)
+        descriptor = os.open(Path(path).parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o444)
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT):
             raise
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(alias.encode())
         return
-    with open(descriptor, "wb", buffering=0) as file:
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
         file.write(alias.encode())
         # os.link has no way to say AT_SYMLINK_FOLLOW for a descriptor's name in /proc.
         source = f"/proc/self/fd/{file.fileno()}".encode()
         _call(_libc.linkat(_AT_FDCWD, source, _AT_FDCWD, path.encode(), _AT_SYMLINK_FOLLOW), path)
-
-
-def _prepare(directory: str) -> None:
-    """Make `/run/netns` as `ip netns add` does: a shared mount of its own, so that names reach every mount namespace."""
-    path = directory.encode()
-    if not Path(directory).is_dir():
-        os.makedirs(directory, 0o755, exist_ok=True)
-    if _libc.mount(b"", path, b"none", _MS_SHARED | _MS_REC, None) == 0:
-        return
-    if ctypes.get_errno() != errno.EINVAL:
-        # Not allowed, as in a user namespace: names are then seen in this mount namespace only.
-        return
-    _call(_libc.mount(path, path, b"none", _MS_BIND | _MS_REC, None), f"mount {directory}")
-    _libc.mount(b"", path, b"none", _MS_SHARED | _MS_REC, None)

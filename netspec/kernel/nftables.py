@@ -137,7 +137,8 @@ class Nftables:
 
     def _keep_fingerprints(self, operations: Sequence[NftOperation]) -> None:
         """Digest the tables just loaded as they are listed now."""
-        loaded = {(each.family, each.name): each for each in operations if isinstance(each, TableAdd)}
+        last = {(each.family, each.name): each for each in operations if isinstance(each, TableAdd | TableDelete)}
+        loaded = {where: each for where, each in last.items() if isinstance(each, TableAdd)}
         prints = []
         for (family, name), operation in loaded.items():
             if f"\tset {FINGERPRINT} {{" not in operation.text:

@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from netspec.kernel import namespaces
 from netspec.kernel import rtnetlink as rt
 from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.netlink import BATCH_MESSAGES, Channel
+from netspec.kernel.pairs import Pairs, nsids_of, pair_up
 from netspec.kernel.snapshot import AddressRow, LinkRow, NetnsRow, RouteRow, Scope, SysctlRow
 
-_LINKS = rt.ifinfomsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0) + rt.attribute(rt.IFLA_EXT_MASK, rt.u32.pack(rt.SKIP_STATS))
+LINKS = rt.ifinfomsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0) + rt.attribute(rt.IFLA_EXT_MASK, rt.u32.pack(rt.SKIP_STATS))
 _ADDRESSES = rt.ifaddrmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0)
 _ROUTES = rt.rtmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0)
-_NO_NAMESPACE = -1
 
 
 @dataclass(slots=True)
@@ -30,24 +30,11 @@ class View:
     sysctls: list[SysctlRow] = field(default_factory=list)
     nsids: dict[int, str] = field(default_factory=dict)
     """Names of namespaces by the id they have in the host's."""
+    pairs: Pairs = field(default_factory=dict)
 
     def rows(self) -> tuple[LinkRow, ...]:
         """The links with all names resolved."""
-        return tuple(rows.resolved(self.links, self._pairs()))
-
-    def _pairs(self) -> Mapping[tuple[str, str], tuple[str, str]]:
-        """Veth ends on the host and inside namespaces that are each other's, both ways."""
-        inside = {(each.netns, each.ifindex): each for each in self.links if each.netns}
-        pairs: dict[tuple[str, str], tuple[str, str]] = {}
-        for each in self.links:
-            if each.netns:
-                break
-            nsid = each.link_nsid
-            far = inside.get((self.nsids[nsid], each.link)) if nsid in self.nsids else None
-            if far is not None and far.link == each.ifindex and each.kind == far.kind == "veth":
-                here, there = (each.netns, each.name), (far.netns, far.name)
-                pairs[here], pairs[there] = there, here
-        return pairs
+        return tuple(rows.resolved(self.links, self.pairs))
 
 
 def read(scope: Scope, directory: str, deadline: float) -> View:
@@ -56,32 +43,38 @@ def read(scope: Scope, directory: str, deadline: float) -> View:
     wanted: dict[str, list[str]] = {}
     for netns, key in sorted(scope.sysctls):
         wanted.setdefault(netns, []).append(key)
-    with Channel(deadline) as host, contextlib.ExitStack() as opened:
+    names = namespaces.names(directory)
+    with Channel(deadline) as host, namespaces.coming_back():
         _read_space("", host, view)
-        view.sysctls.extend(_sysctls("", wanted.get("", ())))
-        found: list[tuple[str, int]] = []
-        for name in namespaces.names(directory):
-            with contextlib.suppress(FileNotFoundError):
-                descriptor = _open(name, directory, view)
-                if descriptor is not None:
-                    opened.callback(os.close, descriptor)
-                    found.append((name, descriptor))
-        with namespaces.coming_back():
-            alive = [
-                (name, descriptor)
-                for name, descriptor in found
-                if _visit(name, descriptor, view, wanted.get(name, ()), deadline)
-            ]
-        _note_nsids(host, alive, view)
+        view.sysctls.extend(_sysctls("", wanted.pop("", ())))
+        for start in range(0, len(names), BATCH_MESSAGES):
+            with contextlib.ExitStack() as opened:
+                some = dict(_opened(names[start : start + BATCH_MESSAGES], directory, view, opened))
+                alive = [
+                    name
+                    for name, descriptor in some.items()
+                    if _visit(name, descriptor, view, wanted.pop(name, ()), deadline)
+                ]
+                known = nsids_of(host, {name: some[name] for name in alive})
+                view.nsids.update((nsid, name) for name, nsid in known.items())
+        view.sysctls.extend(SysctlRow(netns=netns, key=key, value=None) for netns in wanted for key in wanted[netns])
+        view.pairs = pair_up(view.links, view.nsids, directory, deadline)
     return view
 
 
-def _open(name: str, directory: str, view: View) -> int | None:
-    try:
-        return namespaces.open_entry(name, directory)
-    except PermissionError:
-        view.netns.append(NetnsRow(name=name, readable=False))
-        return None
+def _opened(
+    names: Sequence[str], directory: str, view: View, opened: contextlib.ExitStack
+) -> Iterator[tuple[str, int]]:
+    for name in names:
+        try:
+            descriptor = namespaces.open_entry(name, directory)
+        except FileNotFoundError:
+            continue
+        except PermissionError:
+            view.netns.append(NetnsRow(name=name, readable=False))
+            continue
+        opened.callback(os.close, descriptor)
+        yield name, descriptor
 
 
 def _visit(name: str, descriptor: int, view: View, sysctls: Sequence[str], deadline: float) -> bool:
@@ -105,7 +98,7 @@ def _visit(name: str, descriptor: int, view: View, sysctls: Sequence[str], deadl
 
 def _read_space(netns: str, channel: Channel, view: View) -> str:
     """Dump links, addresses and routes; the alias of `lo`."""
-    links = [rows.link(netns, body) for body in channel.dump(rt.GETLINK, _LINKS)]
+    links = [rows.link(netns, body) for body in channel.dump(rt.GETLINK, LINKS)]
     names = {each.ifindex: each.name for each in links}
     view.links.extend(links)
     for body in channel.dump(rt.GETADDR, _ADDRESSES):
@@ -117,18 +110,6 @@ def _read_space(netns: str, channel: Channel, view: View) -> str:
         if route is not None:
             view.routes.append(route)
     return next((each.alias for each in links if each.name == "lo"), "")
-
-
-def _note_nsids(host: Channel, spaces: Sequence[tuple[str, int]], view: View) -> None:
-    for start in range(0, len(spaces), BATCH_MESSAGES):
-        some = spaces[start : start + BATCH_MESSAGES]
-        asked = host.ask([rt.nsid_get(descriptor) for _, descriptor in some])
-        for (name, _), (answer, bodies) in zip(some, asked, strict=True):
-            for body in bodies if not answer.number else ():
-                payload = rows.attributes(body, 4).get(rt.NETNSA_NSID)
-                nsid = rt.s32.unpack(payload)[0] if payload else _NO_NAMESPACE
-                if nsid != _NO_NAMESPACE:
-                    view.nsids[nsid] = name
 
 
 def _sysctls(netns: str, keys: Sequence[str]) -> list[SysctlRow]:

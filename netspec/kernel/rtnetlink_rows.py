@@ -18,6 +18,8 @@ _RTM_F_CLONED = 0x200
 _LOCAL_TABLE = 255
 _AUTOMATIC_TYPES = frozenset({2, 3, 4, 5})
 """RTN_LOCAL, _BROADCAST, _ANYCAST, _MULTICAST: made by the kernel with each address."""
+_NOWHERE_TYPES = frozenset({6, 7, 8, 9})
+"""RTN_BLACKHOLE, _UNREACHABLE, _PROHIBIT, _THROW: those of IPv6 say that they lead over `lo`."""
 _FAMILIES = frozenset({rt.AF_INET, rt.AF_INET6})
 _TYPE_MASK = 0x3FFF
 _LINK_ATTRIBUTES = frozenset(
@@ -193,7 +195,7 @@ def route(netns: str, names: Mapping[int, str], body: bytes) -> RouteRow | None:
         netns=netns,
         to=_network(destination, length),
         via=_ip(via) if via else None,
-        link=names.get(_number(found, rt.RTA_OIF), ""),
+        link="" if kind in _NOWHERE_TYPES else names.get(_number(found, rt.RTA_OIF), ""),
         table=_number(found, rt.RTA_TABLE, table),
         metric=_number(found, rt.RTA_PRIORITY),
         protocol=protocol,
