@@ -2,8 +2,7 @@
 
 import os
 import sys
-import tempfile
-import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -80,9 +79,9 @@ for module in (validate, plan, apply, destroy, show, watch, schema, sandbox, com
     module.register(app)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. No traceback ever reaches the user."""
-    words = hoist(sys.argv[1:] if arguments is None else arguments)
+    words = hoist(arguments)
     session = Session(Options())
     try:
         command = typer.main.get_command(app)
@@ -110,6 +109,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _unforeseen(error: Exception, words: list[str]) -> int:
     """A defect of ours: what was being done, where the details are, how to report it."""
+    import tempfile
+    import traceback
+
     details = f"netspec {__version__}, Python {sys.version}\ncommand: {words}\n\n{traceback.format_exc()}"
     with tempfile.NamedTemporaryFile("w", prefix="netspec-", suffix=".txt", delete=False) as file:
         file.write(details)

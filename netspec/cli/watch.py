@@ -1,5 +1,6 @@
 """`netspec watch`: applies, then keeps applied."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ def watch(
     from netspec.spec.source import default_path
 
     require("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
+    gc.enable()  # what runs for months does make garbage, unlike all other commands
     session: Session = context.obj
     where = path if path is not None else default_path(os.environ)
     if where == "-":
