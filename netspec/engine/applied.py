@@ -42,4 +42,5 @@ def fingerprint(resource: Resource) -> str:
 
 def drifted(keys: Iterable[Key], desired: State, applied: Mapping[str, str]) -> frozenset[Key]:
     """Those keys whose desired resource is what was applied last: the kernel has moved, not the spec."""
-    return frozenset(key for key in keys if key in desired and applied.get(str(key)) == fingerprint(desired[key]))
+    known = ((key, applied.get(str(key))) for key in keys if key in desired) if applied else ()
+    return frozenset(key for key, digest in known if digest is not None and digest == fingerprint(desired[key]))

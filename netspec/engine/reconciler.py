@@ -21,7 +21,7 @@ from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds._intent import Present
 from netspec.kinds.address import Address
-from netspec.kinds.sysctl import former_values
+from netspec.kinds.sysctl import FORWARDING, former_values
 
 
 def nothing(_present: Present) -> State:
@@ -137,7 +137,8 @@ class Reconciler:
         return make_plan(diff(proposal.desired, observed, owned_by(proposal.intent.stack)))
 
     def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
-        scope = Scope(stack=intent.stack, sysctls=frozenset(("", key) for key in intent.sysctls))
+        # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
+        scope = Scope(stack=intent.stack, sysctls=frozenset(("", key) for key in intent.sysctls | FORWARDING))
         snapshot = self._kernel.snapshot(scope)
         recorded = {("", key) for key in former_values(snapshot)} - scope.sysctls
         if not recorded:

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import select
 import socket
 import struct
 import threading
@@ -69,6 +70,7 @@ class Channel:
         except PermissionError:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self._socket.bind((0, 0))
+        self._socket.setblocking(False)
 
     def __enter__(self) -> Self:
         return self
@@ -136,10 +138,19 @@ class Channel:
                 found.append(payload)
 
     def _send(self, data: bytes, until: float) -> None:
-        self._socket.settimeout(max(0.001, until - time.monotonic()))
-        sent = self._socket.send(data)
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            self._wait(select.POLLOUT, until)
+            sent = self._socket.send(data)
         if sent != len(data):
             raise OSError(errno.EMSGSIZE, "the kernel took only a part of the request")
+
+    def _wait(self, event: int, until: float) -> None:
+        waiting = select.poll()
+        waiting.register(self._socket, event)
+        if not waiting.poll(1000 * max(0.0, until - time.monotonic())):
+            raise TimeoutError
 
     def _receive(self, until: float, answers: Sequence[Answer | None]) -> list[tuple[int, int, int, bytes]]:
         """The messages of one datagram: type, flags, sequence and payload."""
@@ -162,11 +173,10 @@ class Channel:
 
     def _next(self, until: float) -> bytes:
         # The kernel has answered before it returns from the sending: there is hardly ever anything to wait for.
-        self._socket.settimeout(0)
         try:
             length = self._socket.recv_into(_inbox.view)
         except BlockingIOError:
-            self._socket.settimeout(max(0.001, until - time.monotonic()))
+            self._wait(select.POLLIN, until)
             length = self._socket.recv_into(_inbox.view)
         return bytes(_inbox.view[:length])
 

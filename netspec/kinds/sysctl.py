@@ -16,6 +16,8 @@ from netspec.kinds._contract import Expansion, Finding, Kind, Section
 from netspec.kinds._types import text, wrong
 from netspec.kinds.nat_element import NatElement, element
 
+FORWARDING = frozenset({"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"})
+"""Those that a spec may want without naming them."""
 _KEY = re.compile(r"net(\.[A-Za-z0-9_@-]+|\.[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+)+")
 
 

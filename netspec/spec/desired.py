@@ -13,11 +13,7 @@ from netspec.kinds._addressing import Want, assign
 from netspec.kinds._contract import Expansion, Finding
 from netspec.kinds._intent import Attachment, Held, Pool, Present, Segment
 from netspec.kinds.nat_table import table_of
-from netspec.kinds.sysctl import Sysctl, former_record
-
-IMPLIED_SYSCTLS = frozenset({"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"})
-"""Host sysctls that a spec may want without naming them."""
-
+from netspec.kinds.sysctl import FORWARDING, Sysctl, former_record
 
 @dataclass(frozen=True, slots=True)
 class Desired:
@@ -30,7 +26,7 @@ class Desired:
 
 def wanted_sysctls(document: Any) -> frozenset[str]:  # noqa: ANN401  the assembled document model
     """The host sysctls that must be read before `desired` can decide."""
-    return IMPLIED_SYSCTLS | frozenset(document.sysctls)
+    return FORWARDING | frozenset(document.sysctls)
 
 
 def desired(document: Any, present: Present) -> Desired:  # noqa: ANN401
