@@ -1,0 +1,166 @@
+"""The reference page of the language, from the models: `docs/reference/spec.md` is what `render` returns."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from netspec.spec.document import document_model
+
+Schema = Mapping[str, Any]
+
+PREFACE = """\
+# The spec language
+
+<!-- Generated from the models by netspec/spec/reference.py. UPDATE_DOCS=1 pytest tests/docs writes it anew. -->
+
+A spec says which bridges, endpoints and published ports a host shall have. This page lists every key. The
+[tutorial](../tutorial.md) introduces them one by one; [errors](errors.md) explains what can be wrong.
+
+## A whole spec
+
+```yaml
+netspec: 1
+
+bridges:
+  docker0:
+    subnets: [172.17.0.0/16]
+
+endpoints:
+  redis:
+    bridge: docker0
+    address: 172.17.0.2
+    publish: ["6379:6379"]
+
+nat:
+  masquerade: [docker0]
+```
+
+## How a spec is read
+
+- A spec is a file, a directory, or standard input (`-`). The files of a directory that end in `.yaml` or `.yml`
+  are merged in the order of their names; hidden files and folders are left out. `netspec: 1` stands in at least
+  one of them. The same entry in two files is an error.
+- Files are UTF-8. A byte order mark, CRLF line ends, `---` and `...` are accepted. An empty file is an error; the
+  empty spec is written `netspec: 1`.
+- Scalars are those of YAML 1.2: `no`, `on`, `22:22`, `010` and an unquoted MAC address stay strings where a string
+  is wanted. Only `true` and `false` are booleans.
+- Unknown keys, keys that stand twice, and wrong types are errors. All errors are reported together.
+- Tags and merge keys (`<<`) are refused. Anchors are taken, with a bound on what they may expand to.
+- A key that is left out has its default. A default is compared with the kernel like a value that was written.
+- `netspec validate --expand` prints the long form: every default written out, every short form spelled.
+- Names of links have at most 15 bytes, as the kernel demands.
+- Addresses may be IPv4 or IPv6.
+"""
+
+
+def render() -> str:
+    """The whole page, in Markdown."""
+    schema = document_model().model_json_schema()
+    definitions: Mapping[str, Schema] = schema["$defs"]
+    parts = [PREFACE, "## Sections\n", "\n".join(_table(schema)) + "\n"]
+    for name, section in schema["properties"].items():
+        parts.extend(_section(name, section, definitions))
+    return "\n".join(parts)
+
+
+def _section(name: str, schema: Schema, definitions: Mapping[str, Schema]) -> Iterator[str]:
+    """One section with the objects that its entries are made of, those of a definition seen before left out."""
+    models = list(dict.fromkeys(_references(schema, definitions)))
+    if not models:
+        return
+    yield f"## {name}\n"
+    yield f"{schema.get('description', '')}\n"
+    for model in models:
+        yield f"### {_heading(model)}\n"
+        yield f"{definitions[model].get('description', '')}\n"
+        yield "\n".join(_table(definitions[model])) + "\n"
+
+
+def _references(node: Any, definitions: Mapping[str, Schema]) -> Iterator[str]:  # noqa: ANN401  JSON
+    """The definitions that a schema is made of, outermost first."""
+    if isinstance(node, Mapping):
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            name = _name(reference)
+            yield name
+            yield from _references(definitions[name].get("properties", {}), definitions)
+        for value in node.values():
+            yield from _references(value, definitions)
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for value in node:
+            yield from _references(value, definitions)
+
+
+def _name(reference: str) -> str:
+    return reference.rpartition("/")[2]
+
+
+def _heading(model: str) -> str:
+    """`EndpointSpec` as people say it: `Endpoint object`."""
+    return f"{model.removesuffix('Spec')} object"
+
+
+def _table(schema: Schema) -> Iterator[str]:
+    required = set(schema.get("required", ()))
+    yield "| key | value | default | meaning |"
+    yield "|---|---|---|---|"
+    for name, field in schema["properties"].items():
+        default = "needed" if name in required else _default(field)
+        meaning = field.get("description", "").replace("\n", " ").replace("|", "\\|")
+        yield f"| `{name}` | {_words(field)} | {default} | {meaning}{_examples(field)} |"
+
+
+def _default(field: Schema) -> str:
+    value = field.get("default")
+    return "" if value in (None, [], {}) else f"`{_yaml(value)}`"
+
+
+def _examples(field: Schema) -> str:
+    """The examples of a field that say more than its default does."""
+    found = [each for each in field.get("examples", ()) if each != field.get("default")]
+    return f" Example: {', '.join(f'`{_yaml(each)}`' for each in found)}." if found else ""
+
+
+def _yaml(value: Any) -> str:  # noqa: ANN401  JSON
+    """A value as it is written in a spec; JSON is YAML, but for strings that need no quotes."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _words(schema: Schema) -> str:
+    """What sort of value a schema wants, in words."""
+    model = _name(schema["$ref"]) if "$ref" in schema else schema.get("title", "") if "properties" in schema else ""
+    if model:
+        heading = _heading(model)
+        return f"[{heading}](#{heading.lower().replace(' ', '-')})"
+    if "const" in schema:
+        return f"`{_yaml(schema['const'])}`"
+    if "enum" in schema:
+        return " or ".join(f"`{_yaml(each)}`" for each in schema["enum"])
+    if "anyOf" in schema:
+        kinds = dict.fromkeys(_words(each) for each in schema["anyOf"] if each.get("type") != "null")
+        return " or ".join(kinds)
+    return _words_of_type(schema)
+
+
+def _words_of_type(schema: Schema) -> str:
+    match schema.get("type"):
+        case "array":
+            return f"list; each: {_words(schema.get('items', {}))}"
+        case "object":
+            return f"mapping; each value: {_words(_entry(schema))}"
+        case "integer":
+            low, high = schema.get("minimum"), schema.get("maximum")
+            return f"integer, {low} to {high}" if low is not None and high is not None else "integer"
+        case "boolean":
+            return "`true` or `false`"
+        case ["integer", "string"]:
+            return "integer or string"
+        case _:
+            return "string"
+
+
+def _entry(schema: Schema) -> Schema:
+    """The schema of the values of a mapping with free keys."""
+    patterns = schema.get("patternProperties") or {}
+    found = schema.get("additionalProperties") or next(iter(patterns.values()), {})
+    return found if isinstance(found, Mapping) else {}
