@@ -114,9 +114,9 @@ def _field_changes(before: Resource, after: Resource) -> Iterator[FieldChange]:
 
 def _spread(changes: dict[Key, Change], desired: State, observed: State) -> None:
     """Add what goes with deleted and replaced resources, until nothing more does."""
-    standing = dependents((observed, desired))
     # In order of keys, or the reasons would depend on the order of declarations.
     pending = [changes[key] for key in sorted(changes) if changes[key].action in (Action.REPLACE, Action.DELETE)]
+    standing = dependents((observed, desired)) if pending else {}
     while pending:
         gone = pending.pop()
         assert gone.before is not None, "only what was there can go"

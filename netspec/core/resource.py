@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar, NamedTuple
 
 
 class Disruption(IntEnum):
@@ -54,11 +55,11 @@ def carried(default: Any = None) -> Any:  # noqa: ANN401
     return field(default=default, metadata={"policy": Policy.CARRIED})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
+class Key(NamedTuple):
     """Identity of a resource: its class, its network namespace (`""` is the host's), its name there.
 
-    All sorts of links share the class `link`, as in the kernel.
+    All sorts of links share the class `link`, as in the kernel. A tuple, as keys are hashed and compared
+    more than anything else.
     """
 
     kind: str
@@ -81,13 +82,14 @@ class Mark:
     def __str__(self) -> str:
         return f"{self.PREFIX}{self.stack}:{self.origin}"
 
-    @classmethod
-    def parse(cls, text: str) -> "Mark | None":
+    @staticmethod
+    @lru_cache(1 << 14)
+    def parse(text: str) -> "Mark | None":
         """The mark that a link alias holds, or None for anything else."""
-        if not text.startswith(cls.PREFIX):
+        if not text.startswith(Mark.PREFIX):
             return None
-        stack, _, origin = text.removeprefix(cls.PREFIX).partition(":")
-        return cls(stack, origin) if stack else None
+        stack, _, origin = text.removeprefix(Mark.PREFIX).partition(":")
+        return Mark(stack, origin) if stack else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
