@@ -39,6 +39,11 @@ class Address(Resource):
         """The link."""
         yield Key("link", self.netns, self.link)
 
+    def provides(self) -> Iterator[Key]:
+        """Its IP, where the kernel tells addresses apart without their prefix length: one goes before the other comes."""
+        if self.address.version == 6:
+            yield Key("ip", self.netns, f"{self.link}/{self.address.ip}")
+
     def cascades(self) -> Iterator[Key]:
         """The kernel drops addresses with their link."""
         return self.requires()

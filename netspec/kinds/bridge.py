@@ -31,6 +31,8 @@ from netspec.kinds.nat_element import element
 from netspec.kinds.subnet import SubnetChoice
 from netspec.kinds.sysctl import Sysctl
 
+USUAL_MTU, PASSING_MTU = 1500, 1499
+"""What a bridge is born with (ETH_DATA_LEN), and what it is given for a moment where that is wanted."""
 SETTABLE = frozenset({2, 3, 4, 5, 6, 9, 23, 25})
 """IFLA_BR_* numbers (`linux/if_link.h`) kept so that a bridge can be made again as it was."""
 
@@ -94,6 +96,8 @@ def create(new: Bridge) -> Iterator[Operation]:
         name=new.name,
         kind="bridge",
         mac=new.mac,
+        # What is set to what it is already is not taken for set.
+        mtu=PASSING_MTU if new.mtu == USUAL_MTU else None,
         group=new.group,
         alias=new.alias,
         data=new.settings,
