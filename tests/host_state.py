@@ -12,7 +12,8 @@ VOLATILE = frozenset(
     {
         *("ifindex", "link_index", "link_netnsid", "iflink", "handle", "index"),
         *("stats", "stats64", "operstate", "qdisc", "linkmode", "promiscuity", "allmulti"),
-        *("num_tx_queues", "num_rx_queues", "valid_life_time", "preferred_life_time", "tentative", "dadfailed"),
+        *("num_tx_queues", "num_rx_queues", "tso_max_size", "tso_max_segs"),
+        *("valid_life_time", "preferred_life_time", "tentative", "dadfailed"),
         *("hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"),
         *("hold_timer", "forward_delay_timer", "message_age_timer"),
         *("state", "no", "id", "designated_port", "designated_bridge", "root_id", "bridge_id"),
@@ -48,7 +49,7 @@ def _section(netns: str, title: str, lines: list[str]) -> str:
 
 def _everything() -> Iterator[tuple[str, list[str]]]:
     yield "links", _rows("ip -j -d link")
-    yield "addresses", [line for row in _json("ip -j addr") for line in _addresses(row)]
+    yield "addresses", sorted(line for row in _json("ip -j addr") for line in _addresses(row))
     for version in (4, 6):
         yield f"routes {version}", _rows(f"ip -j -{version} route show table all")
         yield f"rules {version}", _rows(f"ip -j -{version} rule")
