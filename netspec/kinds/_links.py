@@ -59,9 +59,9 @@ def stack_group(stack: str) -> int:
 
 
 def mark_of(row: LinkRow, stack: str) -> Mark | None:
-    """The mark of a link: its alias, else the group that a creation cut short has left."""
+    """The mark of a link: its alias; else, where a creation was cut short or somebody wrote over it, its group."""
     mark = Mark.parse(row.alias)
-    if mark is None and not row.alias and row.group == stack_group(stack):
+    if mark is None and row.group == stack_group(stack):
         return Mark(stack, "")
     return mark
 
