@@ -44,7 +44,8 @@ nat:
   empty spec is written `netspec: 1`.
 - Scalars are those of YAML 1.2: `no`, `on`, `22:22`, `010` and an unquoted MAC address stay strings where a string
   is wanted. Only `true` and `false` are booleans.
-- Unknown keys, keys that stand twice, and wrong types are errors. All errors are reported together.
+- Unknown keys, keys that stand twice, and wrong types are errors. Errors are reported together, not one by one.
+  Whether the parts fit together is looked at once each part is right by itself.
 - Tags and merge keys (`<<`) are refused. Anchors are taken, with a bound on what they may expand to.
 - A key that is left out has its default. A default is compared with the kernel like a value that was written.
 - `netspec validate --expand` prints the long form: every default written out, every short form spelled.
