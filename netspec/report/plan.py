@@ -1,11 +1,11 @@
 """A plan as people read it: a line for each object that changes, its fields below, and what it does to traffic."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from netspec.core.change import Action, Change, FieldChange
 from netspec.core.plan import Plan
-from netspec.core.resource import Disruption, Key
+from netspec.core.resource import Disruption, Key, Resource
 from netspec.core.state import State, owned_by
 from netspec.diagnostics import Place
 from netspec.kinds.nat_element import NatElement
@@ -57,14 +57,17 @@ def render(view: PlanView, style: Style = PLAIN, *, verbose: bool = False) -> st
         return f"No changes. The kernel equals the spec ({_many(total, 'object')}).\n"
     head = f"{view.host}  stack {view.stack}  {_many(total, 'object')}, {total - len(objects)} in sync"
     lines = [style.paint("bold", head), ""]
+    parts = _parts(objects, view)
     for each in objects:
         if not each.drift:
-            lines.extend(_object_lines(each, view, style, verbose=verbose))
+            lines.append(_headline(each, parts[each.address], view, style))
+            lines.extend(_below(each, style, verbose=verbose))
     drifted = [each for each in objects if each.drift]
     if drifted:
         lines.append("  drift, will be corrected")
         for each in drifted:
-            lines.extend(_object_lines(each, view, style, verbose=verbose))
+            lines.append(_headline(each, parts[each.address], view, style))
+            lines.extend(_below(each, style, verbose=verbose))
     lines += ["", f"Plan: {_tally(objects)}."]
     return "\n".join(lines) + "\n"
 
@@ -79,8 +82,19 @@ def _tally(objects: Iterable[ObjectChange]) -> str:
     return ", ".join(words) + (f", {tally['drifted']} drifted" if tally["drifted"] else "")
 
 
-def _object_lines(each: ObjectChange, view: PlanView, style: Style, *, verbose: bool) -> Iterator[str]:
-    yield _headline(each, view, style)
+def _parts(objects: Iterable[ObjectChange], view: PlanView) -> Mapping[str, list[Resource]]:
+    """The resources that each object consists of: those in the kernel of what is removed, else those wanted."""
+    removed = {each.address for each in objects if each.symbol == REMOVE}
+    found: dict[str, list[Resource]] = {each.address: [] for each in objects}
+    for side, there in ((view.desired, False), (view.observed, True)):
+        for resource in side.values():
+            address = object_of(resource)
+            if address in found and (address in removed) is there:
+                found[address].append(resource)
+    return found
+
+
+def _below(each: ObjectChange, style: Style, *, verbose: bool) -> Iterator[str]:
     if each.symbol not in (ADD, REMOVE) or verbose:
         yield from _details(each, style, verbose=verbose)
     consequence = _CONSEQUENCE.get(each.disruption)
@@ -88,9 +102,7 @@ def _object_lines(each: ObjectChange, view: PlanView, style: Style, *, verbose: 
         yield f"      {'interrupts':<18}{consequence}"
 
 
-def _headline(each: ObjectChange, view: PlanView, style: Style) -> str:
-    side = view.observed if each.symbol == REMOVE else view.desired
-    resources = [resource for resource in side.values() if object_of(resource) == each.address]
+def _headline(each: ObjectChange, resources: Iterable[Resource], view: PlanView, style: Style) -> str:
     words = summary(resources)
     if each.symbol == REMOVE and each.address.startswith("sysctl/"):
         words = _restored(each)

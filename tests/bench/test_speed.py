@@ -1,0 +1,111 @@
+"""Whole programs at 1,000 endpoints with 1,000 published ports, each beside its yardstick in the same run."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench import spec
+from tests.bench.table import Cost, Table, median, repeated, run
+
+pytestmark = [pytest.mark.bench, pytest.mark.kernel]
+
+COUNT = 1_000
+MANY = 10_000
+SETTLED = 3.0
+"""Seconds after which the kernel has torn down what was deleted: it is slow at making anything until then."""
+PYTHON = sys.executable
+NETSPEC = (PYTHON, "-m", "netspec")
+FLOOR = (PYTHON, str(Path(__file__).with_name("floor.py")))
+LOADER = "import gc; gc.disable(); import sys, yaml; yaml.load(open(sys.argv[1]), yaml.CSafeLoader)"
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[Table]:
+    """The table, printed at the end."""
+    found = Table()
+    yield found
+    sys.stdout.write("\n\n" + found.text())
+
+
+def test_start(table: Table) -> None:
+    """What is asked for most often must not feel slow."""
+    nothing = repeated(lambda: run(PYTHON, "-c", "pass"), 9).seconds
+    for option, most in (("--help", 8), ("--version", 3)):
+        ours = repeated(lambda option=option: run(*NETSPEC, option), 9).seconds  # type: ignore[misc]  the loop's own
+        table.compare(f"`netspec {option}`", ours, "`python -c pass`", nothing, most)
+
+
+def test_validate(table: Table, tmp_path: Path) -> None:
+    """Checking costs less than reading."""
+    path = tmp_path / "many.yaml"
+    path.write_text(spec.document(MANY, bridges=16), encoding="utf-8")
+    loaded = repeated(lambda: run(PYTHON, "-c", LOADER, str(path)))
+    ours = repeated(lambda: run(*NETSPEC, "validate", str(path)))
+    table.compare(f"validate {MANY:,}", ours.seconds, "libyaml alone", loaded.seconds, 2)
+
+
+@pytest.mark.usefixtures("fresh_netns")
+def test_apply_plan_and_destroy(table: Table, tmp_path: Path) -> None:
+    """From nothing, changes of one, and back to nothing."""
+    path, rules = tmp_path / "spec.yaml", tmp_path / "table.nft"
+    path.write_text(spec.document(COUNT), encoding="utf-8")
+    rules.write_text(spec.nft_text(COUNT), encoding="utf-8")
+    made, removed, applied, destroyed = [], [], [], []
+    for last in (False, False, True):
+        made.append(run(*FLOOR, "make", str(COUNT), str(rules)))
+        time.sleep(SETTLED)
+        removed.append(run(*FLOOR, "remove", str(COUNT)))
+        time.sleep(SETTLED)
+        applied.append(run(*NETSPEC, "apply", "--yes", str(path)))
+        time.sleep(SETTLED)
+        if last:
+            _standing(table, path, tmp_path / "changed.yaml")
+        destroyed.append(run(*NETSPEC, "destroy", "--yes"))
+        time.sleep(SETTLED)
+    table.compare(f"apply {COUNT:,}", median(applied).seconds, "raw netlink", median(made).seconds, 1.4)
+    table.compare(f"destroy {COUNT:,}", median(destroyed).seconds, "raw group delete", median(removed).seconds, 1.5)
+    table.compare(f"apply {COUNT:,}", median(applied).seconds, "`ip -batch`, `nft -f`", _by_batches(rules), 0.25)
+
+
+def _standing(table: Table, path: Path, changed: Path) -> None:
+    """What costs little while all of it stands."""
+    plan = repeated(lambda: run(*NETSPEC, "plan", str(path)))
+    table.compare(f"no-op plan {COUNT:,}", plan.seconds, "load, and raw dump", _look(path).seconds, 1.5)
+    table.note(f"memory of a plan of {COUNT:,}", f"{plan.memory:.0f} MiB", "<= 71 MiB")
+    costs: dict[str, list[Cost]] = {}
+    steps = [("add one", (COUNT + 1,)), ("change one", (COUNT + 1, 9_999)), ("remove one", (COUNT,))]
+    for what, wanted in steps * 3:
+        changed.write_text(spec.document(*wanted), encoding="utf-8")
+        costs.setdefault(what, []).append(run(*NETSPEC, "apply", "--yes", str(changed)))
+    for what, most in (("add one", 0.020), ("change one", 0.020), ("remove one", 0.050)):
+        table.add(f"{what} of {COUNT:,}", median(costs[what]).seconds, plan.seconds, most)
+    run(*NETSPEC, "apply", "--yes", str(path))
+
+
+def _look(path: Path) -> Cost:
+    """Importing yaml and pydantic, loading the spec with libyaml, and reading everything raw: the least there is."""
+    code = f"import sys, pydantic; sys.argv[1:] = [{str(path)!r}]; {LOADER}"
+    nothing = repeated(lambda: run(PYTHON, "-c", "pass")).seconds
+    loading = repeated(lambda: run(PYTHON, "-c", code))
+    reading = repeated(lambda: run(*FLOOR, "read", "0"))
+    return Cost(loading.seconds + reading.seconds - nothing, loading.memory)
+
+
+def _by_batches(rules: Path) -> float:
+    """Seconds that ip and nft take with everything batched that they can batch; it takes long, so it is run once."""
+    spaces, host, inside = spec.ip_batches(COUNT)
+    begun = time.perf_counter()
+    _fed(("ip", "-batch", "-"), spaces)
+    _fed(("ip", "-batch", "-"), host)
+    for name, requests in inside.items():
+        _fed(("ip", "-n", name, "-batch", "-"), requests)
+    run("nft", "-f", str(rules))
+    return time.perf_counter() - begun
+
+
+def _fed(words: tuple[str, ...], text: str) -> None:
+    subprocess.run(words, input=text, text=True, check=True, capture_output=True)
