@@ -77,7 +77,7 @@ def _section(name: str, schema: Schema, definitions: Mapping[str, Schema]) -> It
         yield "\n".join(_table(definitions[model])) + "\n"
 
 
-def _references(node: Any, definitions: Mapping[str, Schema]) -> Iterator[str]:  # noqa: ANN401  JSON
+def _references(node: Any, definitions: Mapping[str, Schema]) -> Iterator[str]:  # noqa: ANN401  whatever JSON holds
     """The definitions that a schema is made of, outermost first."""
     if isinstance(node, Mapping):
         reference = node.get("$ref")
@@ -122,7 +122,7 @@ def _examples(field: Schema) -> str:
     return f" Example: {', '.join(f'`{_yaml(each)}`' for each in found)}." if found else ""
 
 
-def _yaml(value: Any) -> str:  # noqa: ANN401  JSON
+def _yaml(value: Any) -> str:  # noqa: ANN401  whatever JSON holds
     """A value as it is written in a spec; JSON is YAML, but for strings that need no quotes."""
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -162,6 +162,6 @@ def _words_of_type(schema: Schema) -> str:
 
 def _entry(schema: Schema) -> Schema:
     """The schema of the values of a mapping with free keys."""
-    patterns = schema.get("patternProperties") or {}
-    found = schema.get("additionalProperties") or next(iter(patterns.values()), {})
-    return found if isinstance(found, Mapping) else {}
+    free = schema.get("additionalProperties")
+    patterns: Mapping[str, Schema] = schema.get("patternProperties", {})
+    return free if isinstance(free, Mapping) else next(iter(patterns.values()), {})

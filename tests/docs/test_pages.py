@@ -38,9 +38,7 @@ def errors_of(spec: Block, directory: Path) -> tuple[Diagnostic, ...]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_specs_are_as_valid_as_they_are_said_to_be(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_specs_are_as_valid_as_they_are_said_to_be(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A `yaml` block is a valid spec, or has the errors that the words behind its fence announce."""
     monkeypatch.chdir(tmp_path)
     told, found = [], []
@@ -98,7 +96,7 @@ def test_sessions_happen_as_they_are_shown(page: Path, tmp_path: Path) -> None:
 
 
 def _shown(wanted: Command, done: Command, directory: Path) -> Command:
-    """What the page has to show for a command: what happened, with what the page shows where that cannot be compared."""
+    """What a page has to show for a command: what happened, or, where that cannot be compared, what it shows already."""
     if not transcript.is_comparable(wanted.text):
         return wanted
     output = steady(done.output, directory)

@@ -146,7 +146,7 @@ def _run(script: str, directory: Path) -> list[tuple[str, int]]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NETSPEC_", "LC_", "LANG"))}
     path = f"{programs}:{kept.get('PATH', '')}:/usr/sbin:/sbin"
     environment = {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "NETSPEC_HOST": "host", "LC_ALL": "C.UTF-8"}
-    command = [programs / "netspec", "sandbox", ".empty.yaml", "--", "bash", "--noprofile", "--norc", ".script"]
+    command = [str(programs / "netspec"), "sandbox", ".empty.yaml", "--", "bash", "--noprofile", "--norc", ".script"]
     done = subprocess.run(
         command,
         cwd=directory,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import click
 import pytest
+import typer.core
 import typer.main
 
 from netspec import errors, kinds
@@ -56,10 +56,10 @@ def all_in_sources(pattern: str) -> set[str]:
 
 
 @cache
-def command_line() -> click.Group:
-    """The whole command line, as click sees it."""
+def command_line() -> typer.core.TyperGroup:
+    """The whole command line, as its parser sees it."""
     group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
+    assert isinstance(group, typer.core.TyperGroup)
     return group
 
 
@@ -135,8 +135,9 @@ def test_every_environment_variable_is_documented_and_the_other_way_round() -> N
 
 
 def code_of(text: str) -> str:
-    """Only what stands as code in a page: fenced blocks and spans, each from the start of a line."""
-    return "\n".join(found["span"] or found.group(0) for found in CODE.finditer(text))
+    """Only what stands as code in a page: fenced blocks, but of mere text, and spans; each from the start of a line."""
+    code = (found["span"] or found.group(0) for found in CODE.finditer(text))
+    return "\n".join(each for each in code if not each.lstrip(" ").startswith("```text"))
 
 
 def test_commands_that_are_mentioned_exist() -> None:
