@@ -51,6 +51,33 @@ nat:
 - `netspec validate --expand` prints the long form: every default written out, every short form spelled.
 - Names of links have at most 15 bytes, as the kernel demands.
 - Addresses may be IPv4 or IPv6.
+
+## What it means
+
+- A *bridge* has the first address of each of its subnets, unless `gateway` says otherwise. A bridge without an IPv6
+  subnet gets no IPv6 address, and neither do its endpoints. A subnet implies forwarding for its family.
+- An *endpoint* is a namespace with `lo` up and its interfaces. The first interface in the file whose subnet has a
+  gateway supplies the default route, for each family.
+- *Automatic addresses*: fixed ones are set aside first. An interface that has an address keeps it. Others get the
+  lowest free one. Adding an endpoint never moves another, unless by a fixed address that it holds.
+- *Publications* are open at every address of the host, 127.0.0.0/8 included, or at the one that `listen` names. The
+  server sees the client's own address; for clients on its own bridge and on loopback it sees the gateway's. A
+  connection to `[::1]` is refused, as the kernel cannot route it to another link.
+- *Masquerading* is for what leaves by a link that is no bridge of the stack. Between bridges nothing is translated.
+- *Sysctls* get their former values back when they leave the spec.
+
+| from | to | |
+|---|---|---|
+| an endpoint | an endpoint of the same bridge | open |
+| an endpoint | an endpoint of another bridge, at its own address | closed |
+| an endpoint | a published port, at an address of the host | open |
+| an endpoint | the host, and whatever listens there | open |
+| an endpoint | outside | open |
+| outside | an endpoint, at its own address | closed |
+| outside | a published port, at an address of the host | open |
+| the host | an endpoint, at its own address | open |
+
+An endpoint can send only from addresses of its bridge's subnets to what lies beyond the bridge.
 """
 
 

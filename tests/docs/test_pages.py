@@ -96,7 +96,7 @@ def test_sessions_happen_as_they_are_shown(page: Path, tmp_path: Path) -> None:
 
 
 def _shown(wanted: Command, done: Command, directory: Path) -> Command:
-    """What a page has to show for a command: what happened, or, where that cannot be compared, what it shows already."""
+    """What a page has to show for a command: what happened; where that cannot be compared, what it shows already."""
     if not transcript.is_comparable(wanted.text):
         return wanted
     output = steady(done.output, directory)
