@@ -70,7 +70,8 @@ def diff(desired: State, observed: State, prune: Predicate) -> tuple[Change, ...
     """The changes that lead from `observed` to `desired`, by key.
 
     Of what is observed and not desired, only what `prune` names is deleted, and what the kernel
-    deletes with it. Everything that stands on a replaced resource is replaced.
+    deletes with it. Everything that stands on a replaced resource is replaced, and what a change disturbs
+    is set again.
     """
     changes: dict[Key, Change] = {}
     for key, after in desired.items():
@@ -81,6 +82,7 @@ def diff(desired: State, observed: State, prune: Predicate) -> tuple[Change, ...
         if key not in desired and prune(before):
             changes[key] = Change(key, Action.DELETE, before, None)
     _spread(changes, desired, observed)
+    _set_again(changes, desired, observed)
     return tuple(changes[key] for key in sorted(changes))
 
 
@@ -131,6 +133,18 @@ def _spread(changes: dict[Key, Change], desired: State, observed: State) -> None
                 if dragged is not None:
                     changes[key] = dragged
                     pending.append(dragged)
+
+
+def _set_again(changes: dict[Key, Change], desired: State, observed: State) -> None:
+    """Add what is wanted as it is, but will not be so once something else has changed."""
+    for change in list(changes.values()):
+        for key in change.resource.disturbs():
+            before, after = observed.get(key), desired.get(key)
+            if key in changes or before is None or after is None:
+                continue
+            if any(getattr(after, rule.name) is not None for rule in compared_fields(type(after))):
+                reason = f"{change.key} changes it"
+                changes[key] = Change(key, Action.UPDATE, before, after, reason=reason)
 
 
 def _future(before: Resource, wanted: Resource | None, gone: Change, lost: Key) -> Resource | None:

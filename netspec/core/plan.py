@@ -8,6 +8,7 @@ The laws, each a property test:
 3. *What stands on a replaced resource is replaced* (`core.change`).
 4. *Of what is free to go, deletes go first, then updates, then creates; ties by rank and key.* A kind
    that makes before it breaks has its creates first and its deletes last.
+5. *What moves other things along moves first*: a step on what it disturbs comes after it.
 """
 
 import heapq
@@ -155,14 +156,23 @@ def _connect(graph: _Graph, node: Node, step: Step) -> None:
             breaker = graph.breakers.get(required)
             if breaker is not None:
                 graph.put_before(node, breaker)
+    for disturbed in _resource_of(step).disturbs():
+        for verb in Verb:
+            if (disturbed, verb) in graph.steps:
+                graph.put_before(node, (disturbed, verb))
+
+
+def _resource_of(step: Step) -> Resource:
+    found = step.after if step.after is not None else step.before
+    assert found is not None, "a step has at least one side"
+    return found
 
 
 Priority = tuple[int, int, Key, Verb]
 
 
 def _priority(step: Step) -> Priority:
-    resource = step.after if step.after is not None else step.before
-    assert resource is not None, "a step has at least one side"
+    resource = _resource_of(step)
     phase = -step.verb if resource.make_before_break else step.verb
     rank = -resource.rank if step.verb is Verb.DELETE else resource.rank
     return (phase, rank, step.key, step.verb)

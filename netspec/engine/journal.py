@@ -8,6 +8,7 @@ from typing import Any
 
 from netspec.core.plan import Plan
 from netspec.core.resource import Key, Resource
+from netspec.core.state import State
 from netspec.engine.directories import private_directory, read_private, remove_private, write_private
 from netspec.kinds._encoding import Unreadable, decode, encode
 from netspec.errors import Refused
@@ -31,9 +32,11 @@ class Journal:
         self._run_dir = run_dir
         self.path = run_dir / "journal.json"
 
-    def open(self, stack: str, plan: Plan) -> Entry:
+    def open(self, stack: str, plan: Plan, observed: State) -> Entry:
         """Write and sync what a plan is about to change. Raises Refused where that cannot be written."""
-        before = {change.key: change.before for change in plan.changes}
+        disturbed = {key for change in plan.changes for key in change.resource.disturbs()} & observed.keys()
+        before: dict[Key, Resource | None] = {key: observed[key] for key in sorted(disturbed)}
+        before.update((change.key, change.before) for change in plan.changes)
         document = {
             "format": FORMAT,
             "stack": stack,

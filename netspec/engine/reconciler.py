@@ -21,7 +21,7 @@ from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds._intent import Present
 from netspec.kinds.address import Address
-from netspec.kinds.sysctl import FORWARDING, former_values
+from netspec.kinds.sysctl import IMPLIED, former_values
 
 
 def nothing(_present: Present) -> State:
@@ -105,7 +105,7 @@ class Reconciler:
 
         Raises ApplyFailed or Interrupted where all was undone, NotRestored where something is left.
         """
-        entry = self.journal.open(proposal.intent.stack, proposal.plan)
+        entry = self.journal.open(proposal.intent.stack, proposal.plan, proposal.observed)
         try:
             execute(self._kernel, proposal.plan, progress)
             rest = self._rest(proposal)
@@ -138,7 +138,7 @@ class Reconciler:
 
     def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
-        scope = Scope(stack=intent.stack, sysctls=frozenset(("", key) for key in intent.sysctls | FORWARDING))
+        scope = Scope(stack=intent.stack, sysctls=frozenset(("", key) for key in intent.sysctls | IMPLIED))
         snapshot = self._kernel.snapshot(scope)
         recorded = {("", key) for key in former_values(snapshot)} - scope.sysctls
         if not recorded:

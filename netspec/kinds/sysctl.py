@@ -13,11 +13,17 @@ from netspec.core.resource import Key, Mark, Resource, carried, identity, in_pla
 from netspec.kernel.operations import Operation, SysctlWrite
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Expansion, Finding, Kind, Section
+from netspec.kinds._intent import Present
 from netspec.kinds._types import text, wrong
 from netspec.kinds.nat_element import NatElement, element
 
-FORWARDING = frozenset({"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"})
-"""Those that a spec may want without naming them."""
+FOLLOWERS: Mapping[str, Mapping[str, bool]] = {
+    "net.ipv4.ip_forward": {"net.ipv4.conf.all.accept_redirects": False, "net.ipv4.conf.default.forwarding": True},
+    "net.ipv6.conf.all.forwarding": {"net.ipv6.conf.default.forwarding": True},
+}
+"""What the kernel sets along with forwarding, to the same value or to the opposite (`inet_forward_change`)."""
+IMPLIED = frozenset({*FOLLOWERS, *(name for followers in FOLLOWERS.values() for name in followers)})
+"""Those that a spec may concern without naming them."""
 _KEY = re.compile(r"net(\.[A-Za-z0-9_@-]+|\.[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+)+")
 
 
@@ -51,7 +57,10 @@ SysctlValue = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sysctl(Resource):
-    """One value in one namespace. `former` is what it was before us, where we have changed it."""
+    """One value in one namespace. `former` is what it was before us, where we have changed it.
+
+    A wanted `value` of None is no opinion: it is only kept in mind that we owe the host the former one.
+    """
 
     netns: str = identity()
     name: str = identity()
@@ -69,9 +78,13 @@ class Sysctl(Resource):
         if self.netns:
             yield Key("netns", "", self.netns)
 
+    def disturbs(self) -> Iterator[Key]:
+        """What follows it."""
+        return (Key("sysctl", self.netns, name) for name in FOLLOWERS.get(self.name, ()))
+
     def title(self) -> str:
         """The value."""
-        return f"= {self.value}"
+        return "remembered" if self.value is None else f"= {self.value}"
 
 
 def observe(snapshot: Snapshot) -> Iterator[Sysctl]:
@@ -92,6 +105,36 @@ def former_values(snapshot: Snapshot) -> Mapping[str, str]:
     return {key: "\t".join(value.split(",")) for key, sign, value in parted if sign}
 
 
+def owed(values: Mapping[str, str | None], present: Present) -> Mapping[str, str]:
+    """What the host is to get back when we leave, by key, where host sysctls are to have `values`.
+
+    That is what a value was before us, where it was another one or would not come back with its leader.
+    """
+    returning = dict(_followers(values, present))
+    due = {}
+    for name in dict.fromkeys((*values, *returning)):
+        # Once we have switched the leader, what the follower is now is the kernel's doing.
+        untouched = returning.get(name) if _leader(name) in present.former else present.sysctls.get(name)
+        was = present.former.get(name, untouched)
+        stays = was == values.get(name, was) and was == returning.get(name, was)
+        if was is not None and (name in present.former or not stays):
+            due[name] = was
+    return due
+
+
+def _followers(values: Mapping[str, str | None], present: Present) -> Iterator[tuple[str, str]]:
+    """What followers will be again once their leaders, which we switch, are switched back."""
+    for leader, followers in FOLLOWERS.items():
+        was = present.former.get(leader, present.sysctls.get(leader))
+        if leader in values and was is not None and was != values[leader]:
+            for name, same in followers.items():
+                yield name, was if same else str(int(was == "0"))
+
+
+def _leader(name: str) -> str:
+    return next((leader for leader, followers in FOLLOWERS.items() if name in followers), "")
+
+
 def former_record(mark: Mark, sysctl: str, value: str) -> NatElement:
     """The element that keeps a former value: the kernel is the only state."""
     number = int.from_bytes(hashlib.sha256(sysctl.encode()).digest()[:4])
@@ -100,7 +143,8 @@ def former_record(mark: Mark, sysctl: str, value: str) -> NatElement:
 
 def create(new: Sysctl) -> Iterator[Operation]:
     """Write it."""
-    yield SysctlWrite(netns=new.netns, key=new.name, value=new.value or "")
+    if new.value is not None:
+        yield SysctlWrite(netns=new.netns, key=new.name, value=new.value)
 
 
 def update(_old: Sysctl, new: Sysctl) -> Iterator[Operation]:

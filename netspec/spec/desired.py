@@ -13,7 +13,7 @@ from netspec.kinds._addressing import Want, assign
 from netspec.kinds._contract import Expansion, Finding
 from netspec.kinds._intent import Attachment, Held, Pool, Present, Segment
 from netspec.kinds.nat_table import table_of
-from netspec.kinds.sysctl import FORWARDING, Sysctl, former_record
+from netspec.kinds.sysctl import IMPLIED, Sysctl, former_record, owed
 
 @dataclass(frozen=True, slots=True)
 class Desired:
@@ -26,7 +26,7 @@ class Desired:
 
 def wanted_sysctls(document: Any) -> frozenset[str]:  # noqa: ANN401  the assembled document model
     """The host sysctls that must be read before `desired` can decide."""
-    return FORWARDING | frozenset(document.sysctls)
+    return IMPLIED | frozenset(document.sysctls)
 
 
 def desired(document: Any, present: Present) -> Desired:  # noqa: ANN401
@@ -182,15 +182,12 @@ def _static(joined: _Joined, written: Address | Interface, path: tuple[str | int
 
 def _former(resources: list[Resource], stack: str, present: Present) -> Iterator[Resource]:
     """A record of what each host sysctl was before us, where we change it."""
-    for resource in resources:
-        if not isinstance(resource, Sysctl) or resource.netns:
-            continue
-        value = present.former.get(resource.name)
-        now = present.sysctls.get(resource.name)
-        if value is None and now is not None and now != resource.value:
-            value = now
-        if value is not None:
-            yield former_record(Mark(stack, f"sysctl/{resource.name}"), resource.name, value)
+    values = {each.name: each.value for each in resources if isinstance(each, Sysctl) and not each.netns}
+    for name, value in owed(values, present).items():
+        mark = Mark(stack, f"sysctl/{name}")
+        yield former_record(mark, name, value)
+        if name not in values:
+            yield Sysctl(mark=mark, netns="", name=name)
 
 
 def _contradicted(each: Contradiction) -> Finding:
