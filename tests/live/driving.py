@@ -1,5 +1,6 @@
 """netspec driven in process: a spec as text is planned, applied and destroyed on the host that this thread is in."""
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,3 +80,9 @@ def _carried_out(wanted: Intent) -> Proposal:
 def lines_of(text: str) -> Iterator[str]:
     """The lines of a table in a test, without empty ones and remarks."""
     return (line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#"))
+
+
+def shell(script: str) -> None:
+    """Run a script that must succeed."""
+    done = subprocess.run(["sh", "-ec", script], check=False, capture_output=True, text=True, timeout=10)
+    assert done.returncode == 0, done.stderr

@@ -1,13 +1,12 @@
 """Whatever somebody does by hand to what netspec made, plan shows it, apply mends it, and nothing else is touched."""
 
 import contextlib
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from tests.host_state import host_state
-from tests.live.driving import apply, destroy, line_of, lines_of, plan, propose
+from tests.live.driving import apply, destroy, line_of, lines_of, plan, propose, shell
 from tests.sandboxed import fresh_host
 
 pytestmark = pytest.mark.kernel
@@ -225,9 +224,3 @@ def test_a_namespace_without_its_mark_is_somebody_elses(site: Site) -> None:
 
         assert host_state() == before
         shell("ip -n web link set lo alias netspec:default:endpoint/web")
-
-
-def shell(script: str) -> None:
-    """Run a script that must succeed."""
-    done = subprocess.run(["sh", "-ec", script], check=False, capture_output=True, text=True, timeout=10)
-    assert done.returncode == 0, done.stderr
