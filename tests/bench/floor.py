@@ -64,7 +64,7 @@ def send(connected: socket.socket, messages: Iterable[tuple[int, int, bytes]]) -
 def dump(connected: socket.socket, kind: int, body: bytes) -> list[bytes]:
     """All messages of one sort, not unpacked."""
     connected.send(header.pack(16 + len(body), kind, 0x301, 1, 0) + body)
-    found = []
+    found: list[bytes] = []
     while True:
         data = bytes(buffer[: connected.recv_into(buffer)])
         offset = 0
