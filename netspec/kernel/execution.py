@@ -43,8 +43,6 @@ ABSENT = frozenset({errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT
 """What the kernel says to the deletion of something that is not there."""
 GROUPED = 4
 """As many links are deleted faster together."""
-_FIRST_INDEX = 2
-"""The ifindex after `lo`'s: in a namespace made here, we choose those of the links that are born in it."""
 
 Deletion = LinkDelete | AddressDelete | RouteDelete
 NftAddition = TableAdd | ElementAdd
@@ -69,7 +67,6 @@ class Run:
         self._progress = progress
         self._spaces = Spaces(directory, deadline)
         self._indexes: dict[tuple[str, str], int] = {}
-        self._next_index: dict[str, int] = {}
         self._removals: list[LinkDelete] = []
         self._nft: list[NftOperation] = []
         self._flows: list[FlowDelete] = []
@@ -172,8 +169,7 @@ class Run:
         match operation:
             case LinkAdd():
                 self._indexes.pop((operation.netns, operation.name), None)
-                self._next_index.pop(operation.netns, None)
-                yield from rt.link_add(operation, self._index, self._peer_place(operation))
+                yield from rt.link_add(operation, self._index, self._peer_space(operation))
             case LinkSet():
                 yield rt.link_set(operation, self._index)
                 if operation.rename is not None:
@@ -202,28 +198,21 @@ class Run:
             found = self._indexes[netns, name] = rows.link(netns, bodies[0]).ifindex
         return found
 
-    def _peer_place(self, operation: LinkAdd) -> rt.PeerPlace | None:
-        peer = operation.peer
-        if peer is None:
+    def _peer_space(self, operation: LinkAdd) -> int | None:
+        """A descriptor of the namespace in which the far end is born; its index there is the kernel's choice."""
+        if operation.peer is None:
             return None
-        self._indexes.pop((peer.netns, peer.name), None)
-        descriptor = self._spaces.descriptor(peer.netns)
-        index = self._next_index.get(peer.netns, 0)
-        if index:
-            self._next_index[peer.netns] = index + 1
-            self._indexes[peer.netns, peer.name] = index
-        return rt.PeerPlace(descriptor, index)
+        self._indexes.pop((operation.peer.netns, operation.peer.name), None)
+        return self._spaces.descriptor(operation.peer.netns)
 
     def _make(self, operation: NetnsAdd) -> None:
         self._forget(operation.name)
         descriptor = self._spaces.make(operation.name, operation.alias)
-        self._next_index[operation.name] = _FIRST_INDEX
         (answer,) = self._spaces.channel("").request([rt.nsid_new(descriptor)])
         if answer.number:
             raise KernelError(answer.number, operation, answer.words)
 
     def _forget(self, netns: str) -> None:
-        self._next_index.pop(netns, None)
         for key in [key for key in self._indexes if netns and key[0] == netns]:
             del self._indexes[key]
 

@@ -66,13 +66,6 @@ class Message(NamedTuple):
     body: bytes
 
 
-class PeerPlace(NamedTuple):
-    """Where a veth's far end is born: an open descriptor of its namespace, and the index it shall have (0: any)."""
-
-    descriptor: int
-    ifindex: int
-
-
 def attribute(number: int, payload: bytes) -> bytes:
     """One attribute, padded to four bytes."""
     return rtattr.pack(len(payload) + 4, number) + payload + b"\0" * (-len(payload) % 4)
@@ -93,8 +86,11 @@ def mac(number: int, value: str) -> bytes:
     return attribute(number, bytes.fromhex(value.replace(":", "")))
 
 
-def link_add(operation: LinkAdd, index_of: IndexOf, peer: PeerPlace | None) -> Iterator[Message]:
-    """The creation, and the alias, which the kernel only takes in a second message."""
+def link_add(operation: LinkAdd, index_of: IndexOf, peer_space: int | None) -> Iterator[Message]:
+    """The creation, and the alias, which the kernel only takes in a second message.
+
+    `peer_space` is an open descriptor of the namespace in which a veth's far end is born.
+    """
     parts = [ifinfomsg.pack(AF_UNSPEC, 0, 0, IFF_UP if operation.up else 0, IFF_UP if operation.up else 0)]
     parts.append(text(IFLA_IFNAME, operation.name))
     parts.extend(_common(operation.mac, operation.mtu, operation.group))
@@ -105,23 +101,23 @@ def link_add(operation: LinkAdd, index_of: IndexOf, peer: PeerPlace | None) -> I
     if operation.parent:
         parts.append(attribute(IFLA_LINK, u32.pack(index_of(operation.netns, operation.parent))))
     data = [attribute(number, payload) for number, payload in operation.data]
-    if operation.peer is not None and peer is not None:
-        data.append(_peer_info(operation.peer, peer))
+    if operation.peer is not None and peer_space is not None:
+        data.append(_peer_info(operation.peer, peer_space))
     parts.append(nested(IFLA_LINKINFO, text(INFO_KIND, operation.kind), *([nested(INFO_DATA, *data)] if data else [])))
     yield Message(NEWLINK, CREATE | EXCL, b"".join(parts))
     if operation.alias is not None:
         yield link_set(LinkSet(netns=operation.netns, name=operation.name, alias=operation.alias), index_of)
 
 
-def _peer_info(peer: Peer, place: PeerPlace) -> bytes:
+def _peer_info(peer: Peer, space: int) -> bytes:
     return attribute(
         VETH_INFO_PEER | NESTED,
         b"".join(
             [
-                ifinfomsg.pack(AF_UNSPEC, 0, place.ifindex, 0, 0),
+                ifinfomsg.pack(AF_UNSPEC, 0, 0, 0, 0),
                 text(IFLA_IFNAME, peer.name),
                 *_common(peer.mac, peer.mtu, peer.group),
-                attribute(IFLA_NET_NS_FD, u32.pack(place.descriptor)),
+                attribute(IFLA_NET_NS_FD, u32.pack(space)),
             ]
         ),
     )

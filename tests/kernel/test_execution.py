@@ -160,7 +160,7 @@ def test_few_descriptors_are_enough_for_many_namespaces(linux: Kernel) -> None:
 
 
 def test_a_namespace_made_again_has_indexes_of_its_own(linux: Kernel) -> None:
-    """Those of the one before it are forgotten."""
+    """Those of the one before it are forgotten, and other links that are in it from its birth do no harm."""
     made: list[Operation] = [
         NetnsAdd(name="web", alias=""),
         LinkAdd(netns="web", name="first", kind="bridge"),

@@ -96,7 +96,7 @@ def test_a_lost_answer_ends_at_the_deadline_and_is_the_first_that_is_missing() -
 def test_a_late_answer_is_not_taken_for_that_of_the_next_request() -> None:
     """It carries the number of its own request."""
     with Channel(DEADLINE) as found:
-        packed = rt.header.pack(16 + len(bridge("a").body), rt.NEWLINK, rt.REQUEST | rt.ACK | rt.CREATE, 77, 0)
+        packed = rt.header.pack(16 + len(bridge("a").body), rt.NEWLINK, rt.REQUEST | rt.ACK | rt.CREATE, 0, 0)
         found._socket.send(packed + bridge("a").body)
         answers = found.request([rt.Message(rt.GETLINK, 0, bytes(16) + rt.text(rt.IFLA_IFNAME, "no"))])
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pyroute2 import IPRoute
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
@@ -92,10 +92,10 @@ link_adds = st.builds(
 )
 
 
-@given(operation=link_adds, descriptor=numbers, index=st.integers(0, 2**31 - 1))
-def test_a_new_link_is_packed_as_meant(operation: LinkAdd, descriptor: int, index: int) -> None:
-    """Every field, and the far end with its namespace and index."""
-    first, *rest = rt.link_add(operation, index_of, rt.PeerPlace(descriptor, index))
+@given(operation=link_adds, descriptor=numbers)
+def test_a_new_link_is_packed_as_meant(operation: LinkAdd, descriptor: int) -> None:
+    """Every field, and the far end with its namespace; the kernel chooses all indexes."""
+    first, *rest = rt.link_add(operation, index_of, descriptor)
     whole, found = decoded(ifinfmsg, first)
     info = plain(found.pop("IFLA_LINKINFO"))
     far = plain(info["IFLA_INFO_DATA"])["VETH_INFO_PEER"]
@@ -113,8 +113,8 @@ def test_a_new_link_is_packed_as_meant(operation: LinkAdd, descriptor: int, inde
     there = said(IFLA_IFNAME=peer.name, IFLA_ADDRESS=peer.mac, IFLA_MTU=peer.mtu, IFLA_GROUP=peer.group)
 
     assert (found, info["IFLA_INFO_KIND"], first.flags) == (wanted, "veth", rt.CREATE | rt.EXCL)
-    assert (plain(far), far["index"]) == ({**there, "IFLA_NET_NS_FD": descriptor}, index)
-    assert (whole["flags"], whole["change"]) == ((1, 1) if operation.up else (0, 0))
+    assert (plain(far), far["index"]) == ({**there, "IFLA_NET_NS_FD": descriptor}, 0)
+    assert (whole["index"], whole["flags"], whole["change"]) == ((0, 1, 1) if operation.up else (0, 0, 0))
     aliases = [decoded(ifinfmsg, each)[1] for each in rest]
     assert aliases == (
         [{"IFLA_IFNAME": operation.name, "IFLA_IFALIAS": operation.alias}] if operation.alias is not None else []
@@ -232,6 +232,8 @@ def test_a_route_is_packed_as_meant(added: RouteAdd) -> None:
 
 
 @given(buffer=st.binary(max_size=400))
+@example(buffer=bytes(8))
+@example(buffer=b"\x03\0\1\0\0\0\0\0")
 def test_no_bytes_confuse_the_reader(buffer: bytes) -> None:
     """Cut short or nonsense, attributes end where they no longer make sense."""
     found = rows.attributes(buffer)
