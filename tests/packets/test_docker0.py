@@ -70,6 +70,7 @@ stranger -> 192.0.2.9:7777       remote sees 172.18.0.2
 stranger -> [2001:db8::9]:7777   remote sees fd00:18::2
 redis    -> 172.18.0.2:9000      blocked
 # nobody reaches the loopback of the host by routes of his own
+intruder -> 198.51.100.1:6379    redis sees 198.51.100.9
 intruder from 198.51.100.9 -> 127.0.0.1:6379      blocked
 intruder from 198.51.100.9 -> 127.0.0.1:6000      blocked
 """
