@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from netspec.core.resource import Mark, Resource
 from netspec.diagnostics import Diagnostic
 from netspec.kernel.operations import Operation
 from netspec.kernel.snapshot import Snapshot
+from netspec.kinds._field_docs import field_docs
 from netspec.kinds._intent import Attachment, Segment
 
 PROTOCOL = 110
@@ -19,7 +22,18 @@ PROTOCOL = 110
 class SpecModel(BaseModel):
     """Base of everything a user writes: frozen, and no key but the declared ones."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema, each field described by the docstring below it."""
+        schema = handler(core)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        written = cls.__mro__[: cls.__mro__.index(SpecModel)]
+        for name, text in field_docs(reversed(written)).items():
+            if name in properties:
+                properties[name]["description"] = text
+        return schema
 
 
 @dataclass(frozen=True, slots=True)
