@@ -8,7 +8,8 @@ The laws, each a property test:
 3. *What stands on a replaced resource is replaced* (`core.change`).
 4. *Of what is free to go, deletes go first, then updates, then creates; ties by rank and key.* A kind
    that makes before it breaks has its creates first and its deletes last.
-5. *What moves other things along moves first*: a step on what it disturbs comes after it.
+5. *What is remembered is remembered first*: a record is there before the step it is about, and goes after it.
+6. *What moves other things along moves first*: a step on what it disturbs comes after it.
 """
 
 import heapq
@@ -156,6 +157,10 @@ def _connect(graph: _Graph, node: Node, step: Step) -> None:
             breaker = graph.breakers.get(required)
             if breaker is not None:
                 graph.put_before(node, breaker)
+    for record in _resource_of(step).recorded_in():
+        graph.put_before((record, Verb.CREATE) if (record, Verb.CREATE) in graph.steps else None, node)
+        if (record, Verb.DELETE) in graph.steps and (record, Verb.CREATE) not in graph.steps:
+            graph.put_before(node, (record, Verb.DELETE))
     for disturbed in _resource_of(step).disturbs():
         for verb in Verb:
             if (disturbed, verb) in graph.steps:

@@ -123,6 +123,10 @@ class Resource:
         """The required keys whose deletion deletes this at once, inside the kernel."""
         return iter(())
 
+    def recorded_in(self) -> Iterator[Key]:
+        """The keys of resources that remember for this one what was before it: there first, and gone last."""
+        return iter(())
+
     def disturbs(self) -> Iterator[Key]:
         """The keys of resources that the kernel changes along with this one, whether that is wanted or not."""
         return iter(())

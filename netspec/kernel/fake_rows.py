@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from netspec.kernel.fake_addresses import IPV6_MINIMUM_MTU
 from netspec.kernel.fake_host import FakeLink, Host
 from netspec.kernel.fake_sysctls import CONF4, CONF6, DEFAULTS, read_sysctl
 from netspec.kernel.snapshot import (
@@ -85,7 +86,7 @@ def _link_row(host: Host, link: FakeLink) -> LinkRow:
         master=host.name_of(link.master),
         parent=host.name_of(link.parent),
         peer=(peer.netns, peer.name) if peer else None,
-        addr_gen_mode=link.addr_gen_mode,
+        addr_gen_mode=link.addr_gen_mode if link.mtu >= IPV6_MINIMUM_MTU else None,
         conf4={**_CONF4_DEFAULTS, **link.conf4},
         data=link.data,
         port_kind="bridge" if link.master else "",

@@ -16,6 +16,8 @@ ROUTE_LOCALNET = 26
 """IPV4_DEVCONF_ROUTE_LOCALNET: 127/8 may be routed over the link; needed to publish on loopback."""
 EUI64, NO_LINK_LOCAL = 0, 1
 """IN6_ADDR_GEN_MODE_EUI64 and _NONE (`linux/if_link.h`)."""
+IPV6_MINIMUM_MTU = 1280
+"""IPV6_MIN_MTU: below it a link has no IPv6, and nothing about IPv6 can be said of it."""
 
 u8 = struct.Struct("B")
 
@@ -84,6 +86,13 @@ def hashed_mac(*parts: str) -> str:
 def hashed_name(prefix: str, *parts: str) -> str:
     """A link name of `prefix` and 7 hex digits that depends on nothing but `parts`."""
     return prefix + hashlib.sha256("\0".join(("name", *parts)).encode()).hexdigest()[:7]
+
+
+def address_mode(mtu: int | None, *, ipv6: bool) -> int | None:
+    """How a link makes IPv6 addresses of its own: with IPv6 on the segment yes, without it no."""
+    if mtu is not None and mtu < IPV6_MINIMUM_MTU:
+        return None
+    return EUI64 if ipv6 else NO_LINK_LOCAL
 
 
 def changed(old: Value | None, new: Value | None) -> Value | None:

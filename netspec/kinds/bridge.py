@@ -13,11 +13,10 @@ from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Expansion, Kind, Section, SpecModel
 from netspec.kinds._intent import Segment
 from netspec.kinds._links import (
-    EUI64,
-    NO_LINK_LOCAL,
     PROMOTE_SECONDARIES,
     ROUTE_LOCALNET,
     Link,
+    address_mode,
     changed,
     delete_link,
     hashed_mac,
@@ -124,7 +123,6 @@ def update(old: Bridge, new: Bridge) -> Iterator[Operation]:
             group=changed(old.group, new.group),
             mac=changed(old.mac, new.mac),
             mtu=changed(old.mtu, new.mtu),
-            addr_gen_mode=changed(old.addr_gen_mode, new.addr_gen_mode),
             conf4=_conf4(
                 changed(old.route_localnet, new.route_localnet),
                 changed(old.promote_secondaries, new.promote_secondaries),
@@ -132,6 +130,9 @@ def update(old: Bridge, new: Bridge) -> Iterator[Operation]:
             up=changed(old.up, new.up),
         )
     )
+    # In a message of its own: there may be no IPv6 to speak of until the MTU is set.
+    mode = changed(old.addr_gen_mode, new.addr_gen_mode)
+    yield from link_set(LinkSet(netns=new.netns, name=new.name, addr_gen_mode=mode))
 
 
 def expand(specs: Mapping[str, BridgeSpec], expansion: Expansion) -> Iterator[Resource]:
@@ -147,7 +148,7 @@ def expand(specs: Mapping[str, BridgeSpec], expansion: Expansion) -> Iterator[Re
             group=stack_group(expansion.stack),
             mac=hashed_mac(expansion.stack, segment.address) if spec.mac == "auto" else spec.mac,
             mtu=segment.mtu,
-            addr_gen_mode=EUI64 if segment.has(6) else NO_LINK_LOCAL,
+            addr_gen_mode=address_mode(segment.mtu, ipv6=segment.has(6)),
             route_localnet=segment.publishes,
             promote_secondaries=True,
             up=True,

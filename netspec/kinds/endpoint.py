@@ -11,7 +11,7 @@ from netspec.kernel.operations import Address as IpAddress
 from netspec.kinds import _endpoint_checks
 from netspec.kinds._contract import Expansion, Section, SpecModel
 from netspec.kinds._intent import Attachment
-from netspec.kinds._links import EUI64, NO_LINK_LOCAL, hashed_mac, hashed_name, stack_group
+from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
 from netspec.kinds._publish import PublishSpec, elements
 from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, wrong
 from netspec.kinds.address import Address, address_key, broadcast_of
@@ -132,8 +132,8 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         up=True,
         peer_up=True,
         # The host end is a mere port: it never needs an address of its own.
-        addr_gen_mode=NO_LINK_LOCAL,
-        peer_addr_gen_mode=EUI64 if segment.has(6) else NO_LINK_LOCAL,
+        addr_gen_mode=address_mode(mtu, ipv6=False),
+        peer_addr_gen_mode=address_mode(mtu, ipv6=segment.has(6)),
         promote_secondaries=True,
     )
     yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=publishes)

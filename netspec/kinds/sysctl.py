@@ -78,6 +78,11 @@ class Sysctl(Resource):
         if self.netns:
             yield Key("netns", "", self.netns)
 
+    def recorded_in(self) -> Iterator[Key]:
+        """The element with its former value, on the host."""
+        if self.mark is not None and not self.netns:
+            yield former_record(self.mark, self.name, "").key()
+
     def disturbs(self) -> Iterator[Key]:
         """What follows it."""
         return (Key("sysctl", self.netns, name) for name in FOLLOWERS.get(self.name, ()))

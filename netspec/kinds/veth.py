@@ -121,7 +121,6 @@ def update(old: Veth, new: Veth) -> Iterator[Operation]:
             group=changed(old.group, new.group),
             mac=changed(old.mac, new.mac),
             mtu=changed(old.mtu, new.mtu),
-            addr_gen_mode=changed(old.addr_gen_mode, new.addr_gen_mode),
             up=changed(old.up, new.up),
         )
     )
@@ -132,11 +131,15 @@ def update(old: Veth, new: Veth) -> Iterator[Operation]:
             name=new.peer_name,
             mac=changed(old.peer_mac, new.peer_mac),
             mtu=changed(old.peer_mtu, new.peer_mtu),
-            addr_gen_mode=changed(old.peer_addr_gen_mode, new.peer_addr_gen_mode),
             conf4=((PROMOTE_SECONDARIES, int(promote)),) if promote is not None else (),
             up=changed(old.peer_up, new.peer_up),
         )
     )
+    # In messages of their own: there may be no IPv6 to speak of until the MTU is set.
+    mode = changed(old.addr_gen_mode, new.addr_gen_mode)
+    yield from link_set(LinkSet(netns=new.netns, name=new.name, addr_gen_mode=mode))
+    mode = changed(old.peer_addr_gen_mode, new.peer_addr_gen_mode)
+    yield from link_set(LinkSet(netns=new.peer_netns, name=new.peer_name, addr_gen_mode=mode))
 
 
 KIND = Kind(Veth, observe, create, update, delete_link, features=("veth",))

@@ -12,6 +12,7 @@ from netspec.kinds import sections
 from netspec.kinds._addressing import Want, assign
 from netspec.kinds._contract import Expansion, Finding
 from netspec.kinds._intent import Attachment, Held, Pool, Present, Segment
+from netspec.kinds._links import IPV6_MINIMUM_MTU
 from netspec.kinds.nat_table import table_of
 from netspec.kinds.sysctl import IMPLIED, Sysctl, former_record, owed
 
@@ -33,6 +34,7 @@ def desired(document: Any, present: Present) -> Desired:  # noqa: ANN401
     """The desired state of a validated document on a host as it is."""
     segments = _segments(document, present)
     attachments, findings = _attachments(document, segments, present.held)
+    findings.extend(_too_narrow(document, segments))
     expansion = Expansion(document.stack, segments, attachments)
     resources = [
         resource for section in sections() for resource in section.expand(getattr(document, section.name), expansion)
@@ -62,6 +64,22 @@ def _segments(document: Any, present: Present) -> Mapping[str, Segment]:  # noqa
         )
         for name, spec in document.bridges.items()
     }
+
+
+def _too_narrow(document: Any, segments: Mapping[str, Segment]) -> Iterator[Finding]:  # noqa: ANN401
+    """Links whose MTU leaves no IPv6 on a segment that has it."""
+    bridges = [(name, segments[f"bridge/{name}"]) for name in document.bridges]
+    mtus: dict[tuple[str | int, ...], int] = {
+        ("bridges", name): segment.mtu for name, segment in bridges if segment.has(6)
+    }
+    for endpoint, spec in document.endpoints.items():
+        for name, interface in spec.all_interfaces().items():
+            if interface.mtu and segments[f"bridge/{interface.bridge}"].has(6):
+                mtus["endpoints", endpoint, *spec.interface_path(name)] = interface.mtu
+    for path, mtu in mtus.items():
+        if mtu < IPV6_MINIMUM_MTU:
+            message = f"IPv6 needs an MTU of at least {IPV6_MINIMUM_MTU} bytes; here it is {mtu}"
+            yield Finding("NS0225", message, (*path, "mtu"), hint="widen it, or leave the IPv6 subnet away")
 
 
 def _pool(choice: Any, document: Any) -> Pool:  # noqa: ANN401
