@@ -177,4 +177,8 @@ EDITS = (
 )
 """Every field of the language changes in one of these."""
 
-STACKS = ("default", "ports")
+BY_START = {
+    name: tuple(edit for edit in EDITS if edit.before == start)
+    for name, start in {"base": BASE, "dual": DUAL, "ports": PORTS, "sysctls": SYSCTLS, "many": MANY}.items()
+}
+"""Edits of one spec together."""

@@ -1,14 +1,14 @@
 """Look, plan, execute, verify. The one sequence behind plan, apply, destroy and watch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from netspec.core.change import diff
+from netspec.core.change import Change, diff
 from netspec.core.plan import Plan, make_plan
-from netspec.core.resource import Key
-from netspec.core.state import EMPTY, State, owned_by
+from netspec.core.resource import Key, Resource
+from netspec.core.state import EMPTY, State, owned_by, provided
 from netspec.diagnostics import Diagnostic
 from netspec.engine.applied import AppliedRecord, drifted
 from netspec.engine.executor import Restoration, StepProgress, StepRefused, execute, restore, unwatched
@@ -16,7 +16,7 @@ from netspec.engine.journal import Entry, Journal
 from netspec.engine.observation import observed_state
 from netspec.engine.obstacles import Ground, PlaceOf, obstacles
 from netspec.engine.report_failure import did_not_converge, interrupted, refused
-from netspec.errors import Interrupted
+from netspec.errors import Interrupted, Refused
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds._intent import Present
@@ -103,8 +103,11 @@ class Reconciler:
     def carry_out(self, proposal: Proposal, progress: StepProgress = unwatched) -> None:
         """Execute and verify a proposal; on failure restore and verify that.
 
-        Raises ApplyFailed or Interrupted where all was undone, NotRestored where something is left.
+        Raises Refused where something is in the way, ApplyFailed or Interrupted where all was undone,
+        NotRestored where something is left.
         """
+        if proposal.diagnostics:
+            raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
         entry = self.journal.open(proposal.intent.stack, proposal.plan, proposal.observed)
         try:
             execute(self._kernel, proposal.plan, progress)
@@ -132,9 +135,21 @@ class Reconciler:
         return outcome
 
     def _rest(self, proposal: Proposal) -> Plan:
-        """What is still to do: nothing, if the apply has worked. The desired state is the one that was approved."""
-        observed = observed_state(self._kernel.snapshot(proposal.scope))
-        return make_plan(diff(proposal.desired, observed, owned_by(proposal.intent.stack)))
+        """What is still to do: nothing, if the apply has worked. The desired state is the one that was approved.
+
+        Namespaces that no change was about are not read again: they were seen to be right a moment ago.
+        """
+        touched = {space for change in proposal.plan.changes for space in _spaces(change)} | {""}
+        elsewhere = {key for key, wanted in proposal.desired.items() if not touched.issuperset(spaces_of(wanted))}
+        scope = replace(proposal.scope, netns=frozenset(touched)) if elsewhere else proposal.scope
+        observed = observed_state(self._kernel.snapshot(scope))
+        return make_plan(
+            diff(
+                _without(elsewhere, proposal.desired),
+                _without(elsewhere, observed),
+                owned_by(proposal.intent.stack),
+            )
+        )
 
     def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
@@ -146,6 +161,22 @@ class Reconciler:
         # Values that the spec no longer names, but that we owe the host.
         scope = replace(scope, sysctls=scope.sysctls | recorded)
         return self._kernel.snapshot(scope), scope
+
+
+def _spaces(change: Change) -> Iterator[str]:
+    for side in (change.before, change.after):
+        if side is not None:
+            yield from spaces_of(side)
+
+
+def spaces_of(resource: Resource) -> Iterator[str]:
+    """The namespaces in which a resource shows: the one it is, those of its key and of all that comes with it."""
+    for key in provided(resource):
+        yield key.name if key.kind == "netns" else key.netns
+
+
+def _without(keys: Container[Key], state: State) -> State:
+    return {key: resource for key, resource in state.items() if key not in keys}
 
 
 def _present(snapshot: Snapshot, observed: State) -> Present:

@@ -9,7 +9,7 @@ from netspec.kernel.operations import SysctlWrite
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import TableRow
 from tests.engine.sites import Site, fake, live_in, rebuilt, stack_of
-from tests.specs import BASE, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, edited, intent
+from tests.specs import BASE, BY_START, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, edited, intent
 
 edits = pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
 
@@ -29,19 +29,19 @@ def test_an_edit_converges_both_ways_and_leaves_no_trace(in_memory: Site, edit: 
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("start", dict.fromkeys(edit.before for edit in EDITS), ids=str.split)
+@pytest.mark.parametrize("start", BY_START)
 def test_on_linux_too(linux: Kernel, tmp_path: Path, start: str) -> None:
     """All edits of one spec, one after the other, there and back; in place where that is promised."""
     site = Site(linux, tmp_path)
     live_in(site)
     whole = site.rows()
 
-    for edit in (each for each in EDITS if each.before == start):
+    for edit in BY_START[start]:
         for spec in (edit.before, edit.after, edit.before):
             made = site.apply(spec)
             assert (site.steps(spec), edit.name) == ([], edit.name)
         assert rebuilt(made) == [] or not edit.in_place
-    site.destroy(stack_of(edit))
+    site.destroy(stack_of(BY_START[start][0]))
 
     assert site.rows() == whole
 
