@@ -43,7 +43,7 @@ def read(scope: Scope, directory: str, deadline: float) -> View:
     wanted: dict[str, list[str]] = {}
     for netns, key in sorted(scope.sysctls):
         wanted.setdefault(netns, []).append(key)
-    names = namespaces.names(directory)
+    names = [name for name in namespaces.names(directory) if scope.netns is None or name in scope.netns]
     with Channel(deadline) as host, namespaces.coming_back():
         _read_space("", host, view)
         view.sysctls.extend(_sysctls("", wanted.pop("", ())))

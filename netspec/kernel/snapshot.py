@@ -9,10 +9,15 @@ from netspec.kernel.operations import Address, Attributes, Interface, Network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What to look at: the stack whose table is read, and the sysctls wanted, as (netns, key)."""
+    """What to look at: the stack whose table is read, and the sysctls wanted, as (netns, key).
+
+    `netns` are the namespaces that matter beside the host's; None: all. Of others a kernel may show nothing,
+    not even where the far ends of pairs are that lie in them.
+    """
 
     stack: str
     sysctls: frozenset[tuple[str, str]] = frozenset()
+    netns: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,3 +227,17 @@ def test_the_directory_is_made_where_it_is_missing(tmp_path: Path) -> None:
     finally:
         kernel.execute([NetnsDelete(name="web")])
         run(f"umount {directory}")
+
+
+def test_a_look_may_leave_namespaces_out(linux: Kernel) -> None:
+    """What is asked for is seen whole; the host always is."""
+    pairs = [LinkAdd(name=f"v{name}", kind="veth", peer=Peer(netns=name, name="eth0")) for name in ("web", "db")]
+    linux.execute([WEB, NetnsAdd(name="db", alias=""), *pairs])
+    seen = linux.snapshot(Scope(stack="test", netns=frozenset({"", "web", "no"})))
+
+    assert {(row.netns, row.name): row.peer for row in seen.links if row.kind == "veth"} == {
+        ("", "vdb"): None,
+        ("", "vweb"): ("web", "eth0"),
+        ("web", "eth0"): ("", "vweb"),
+    }
+    assert [row.name for row in seen.netns] == ["web"]
