@@ -117,7 +117,7 @@ def owed(values: Mapping[str, str | None], present: Present) -> Mapping[str, str
     """
     returning = dict(_followers(values, present))
     due = {}
-    for name in dict.fromkeys((*values, *returning)):
+    for name in dict.fromkeys((*values, *(name for name in returning if _leader(name) in values))):
         # Once we have switched the leader, what the follower is now is the kernel's doing.
         untouched = returning.get(name) if _leader(name) in present.former else present.sysctls.get(name)
         was = present.former.get(name, untouched)
@@ -128,10 +128,10 @@ def owed(values: Mapping[str, str | None], present: Present) -> Mapping[str, str
 
 
 def _followers(values: Mapping[str, str | None], present: Present) -> Iterator[tuple[str, str]]:
-    """What followers will be again once their leaders, which we switch, are switched back."""
+    """What followers will be again once their leaders, which we have switched or shall switch, are switched back."""
     for leader, followers in FOLLOWERS.items():
         was = present.former.get(leader, present.sysctls.get(leader))
-        if leader in values and was is not None and was != values[leader]:
+        if was is not None and (leader in present.former or values.get(leader, was) != was):
             for name, same in followers.items():
                 yield name, was if same else str(int(was == "0"))
 
