@@ -1,0 +1,211 @@
+"""An example of every kind, what it stands on, and how each of its fields may differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_interface, ip_network
+
+from netspec.core.resource import Key, Mark, Resource
+from netspec.kernel.operations import AddressAdd, LinkAdd, LinkSet, NetnsAdd, Operation, Peer, TableAdd
+from netspec.kinds._links import stack_group
+from netspec.kinds._skeleton import skeleton
+from netspec.kinds.address import Address
+from netspec.kinds.bridge import Bridge
+from netspec.kinds.nat_element import NatElement, element
+from netspec.kinds.nat_table import NatTable, table_of
+from netspec.kinds.netns import Netns
+from netspec.kinds.other_link import OtherLink
+from netspec.kinds.port import Port
+from netspec.kinds.route import MAIN, Route
+from netspec.kinds.sysctl import Sysctl
+from netspec.kinds.veth import Veth
+
+STACK = "default"
+LINK = Mark(STACK, "bridge/br0")
+ENDPOINT = Mark(STACK, "endpoint/web")
+GROUP = stack_group(STACK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A resource, the operations that prepare its ground, and another value for each of its compared fields.
+
+    `variants` map a field to a value that differs from the example's, `along` to fields that are
+    carried and belong to it; `made` is false for what netspec never makes.
+    """
+
+    resource: Resource
+    ground: tuple[Operation, ...] = ()
+    variants: Mapping[str, object] = field(default_factory=dict)
+    along: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    made: bool = True
+
+    def varied(self, name: str) -> Resource:
+        """The example with another value for one field."""
+        return replace(self.resource, **{name: self.variants[name], **self.along.get(name, {})})
+
+
+def _bridge(name: str) -> tuple[Operation, ...]:
+    return LinkAdd(name=name, kind="bridge", mac="02:00:00:00:00:01"), LinkSet(name=name, up=True)
+
+
+SPACE = NetnsAdd(name="web", alias=str(ENDPOINT))
+PAIR: tuple[Operation, ...] = (
+    SPACE,
+    LinkAdd(name="v0", kind="veth", alias=str(ENDPOINT), group=GROUP, peer=Peer(netns="web", name="eth0")),
+    LinkSet(name="v0", up=True),
+    LinkSet(netns="web", name="eth0", up=True),
+)
+
+EXAMPLES = (
+    Example(
+        resource=Netns(mark=ENDPOINT, name="web", alias=str(ENDPOINT)),
+        variants={"alias": "netspec:default:endpoint/other", "lo_up": False, "alive": False},
+    ),
+    Example(
+        resource=Bridge(
+            mark=LINK,
+            netns="",
+            name="br0",
+            alias=str(LINK),
+            group=GROUP,
+            mac="02:00:00:00:00:01",
+            mtu=1500,
+            addr_gen_mode=1,
+            route_localnet=True,
+            promote_secondaries=True,
+            up=True,
+        ),
+        variants={
+            "alias": "netspec:default:bridge/other",
+            "group": 7,
+            "mac": "02:00:00:00:00:02",
+            "mtu": 1400,
+            "addr_gen_mode": 0,
+            "route_localnet": False,
+            "promote_secondaries": False,
+            "up": False,
+        },
+    ),
+    Example(
+        resource=Veth(
+            mark=ENDPOINT,
+            netns="",
+            name="v0",
+            alias=str(ENDPOINT),
+            group=GROUP,
+            peer_netns="web",
+            peer_name="eth0",
+            mac="02:00:00:00:00:01",
+            peer_mac="02:00:00:00:00:02",
+            mtu=1400,
+            peer_mtu=1300,
+            up=True,
+            peer_up=True,
+            addr_gen_mode=1,
+            peer_addr_gen_mode=1,
+            promote_secondaries=True,
+        ),
+        ground=(SPACE, NetnsAdd(name="db", alias=str(ENDPOINT))),
+        variants={
+            "alias": "netspec:default:endpoint/other",
+            "group": 7,
+            "peer_netns": "db",
+            "peer_name": "eth1",
+            "mac": "02:00:00:00:00:03",
+            "peer_mac": "02:00:00:00:00:04",
+            "mtu": 1500,
+            "peer_mtu": 1500,
+            "up": False,
+            "peer_up": False,
+            "addr_gen_mode": 0,
+            "peer_addr_gen_mode": 0,
+            "promote_secondaries": False,
+        },
+    ),
+    Example(
+        resource=Port(mark=ENDPOINT, netns="", link="v0", bridge="br0", hairpin=True),
+        ground=(*_bridge("br0"), *_bridge("br1"), *PAIR),
+        variants={"bridge": "br1", "hairpin": False},
+    ),
+    Example(
+        resource=Address(
+            mark=ENDPOINT,
+            netns="web",
+            link="eth0",
+            address=ip_interface("10.1.0.10/24"),
+            broadcast=ip_address("10.1.0.255"),  # type: ignore[arg-type]  # an IPv4 address, as its text shows
+        ),
+        ground=PAIR,
+        variants={"marked": False},
+        along={"marked": {"protocol": 4}},
+    ),
+    Example(
+        resource=Route(
+            mark=ENDPOINT,
+            netns="web",
+            to=ip_network("0.0.0.0/0"),
+            table=MAIN,
+            metric=0,
+            via=ip_address("10.1.0.1"),
+            link="eth0",
+        ),
+        ground=(
+            *PAIR,
+            AddressAdd(netns="web", link="eth0", address=ip_interface("10.1.0.10/24")),
+            LinkAdd(netns="web", name="eth1", kind="bridge", mac="02:00:00:00:00:09"),
+            LinkSet(netns="web", name="eth1", up=True),
+            AddressAdd(netns="web", link="eth1", address=ip_interface("10.1.0.11/24")),
+        ),
+        variants={"via": ip_address("10.1.0.2"), "link": "eth1", "marked": False},
+        along={"marked": {"protocol": 4}},
+    ),
+    Example(
+        resource=Sysctl(netns="", name="net.ipv4.ip_forward", value="1"),
+        variants={"value": "0"},
+    ),
+    Example(
+        resource=table_of(STACK),
+        variants={"rules": "another digest"},
+    ),
+    Example(
+        resource=element(
+            Mark(STACK, "endpoint/web.publish[0]"), "publish4", "tcp . 8080", "10.1.0.10 . 80"
+        ),
+        ground=(TableAdd(name="netspec-default", text=skeleton("netspec-default")),),
+        variants={"value": "10.1.0.11 . 80"},
+    ),
+    Example(
+        resource=OtherLink(netns="", name="x0", link_kind="ifb"),
+        ground=(LinkAdd(name="x0", kind="ifb"),),
+        variants={"alias": "another", "group": 7},
+        made=False,
+    ),
+)
+
+BY_KIND = {type(example.resource): example for example in EXAMPLES}
+
+KEYS = {
+    Netns: Key("netns", "", "web"),
+    Bridge: Key("link", "", "br0"),
+    Veth: Key("link", "", "v0"),
+    Port: Key("port", "", "v0"),
+    Address: Key("address", "web", "eth0/10.1.0.10/24"),
+    Route: Key("route", "web", "default"),
+    Sysctl: Key("sysctl", "", "net.ipv4.ip_forward"),
+    NatTable: Key("table", "", "inet netspec-default"),
+    NatElement: Key("element", "", "publish4 tcp . 8080"),
+    OtherLink: Key("link", "", "x0"),
+}
+
+TITLES = {
+    Netns: "network namespace /run/netns/web",
+    Bridge: "bridge",
+    Veth: "veth pair to eth0 in web",
+    Port: "port of br0",
+    Address: "",
+    Route: "via 10.1.0.1",
+    Sysctl: "= 1",
+    NatTable: "nftables table inet netspec-default",
+    NatElement: "publish 8080/tcp -> 10.1.0.10 port 80",
+    OtherLink: "ifb link",
+}
