@@ -70,7 +70,7 @@ class Channel:
         except PermissionError:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self._socket.bind((0, 0))
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
 
     def __enter__(self) -> Self:
         return self
