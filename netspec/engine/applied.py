@@ -1,5 +1,6 @@
 """What the last apply wanted, as digests by key: tells drift of the kernel from a change of the spec."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -8,13 +9,14 @@ from pathlib import Path
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State
 from netspec.engine.directories import private_directory, read_private, write_private
+from netspec.errors import Refused
 
 
 class AppliedRecord:
     """A file of the state directory for each stack. Losing it costs nothing but the word "drift"."""
 
     def __init__(self, state_dir: Path, stack: str) -> None:
-        """`state_dir` is made when something is written."""
+        """`state_dir` is made by `prepare`."""
         self._state_dir = state_dir
         self._path = state_dir / f"applied-{stack}.json"
 
@@ -22,17 +24,22 @@ class AppliedRecord:
         """Digest by key. Empty where nothing was recorded, or where it cannot be understood."""
         try:
             found = json.loads(read_private(self._path) or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
+    def prepare(self) -> None:
+        """Raises Refused where it could not be written later."""
+        private_directory(self._state_dir)
+
     def write(self, desired: State) -> None:
-        """Record that all of `desired` is what the kernel now has."""
+        """Record that all of `desired` is what the kernel now has; a full disk is no reason to fail."""
         known = self.read()
         wanted = {str(key): fingerprint(resource) for key, resource in desired.items()}
         if wanted != known:
-            private_directory(self._state_dir)
-            write_private(self._path, json.dumps(wanted))
+            # The network is as it should be, whatever becomes of the word for its next change.
+            with contextlib.suppress(Refused):
+                write_private(self._path, json.dumps(wanted))
 
 
 def fingerprint(resource: Resource) -> str:

@@ -5,7 +5,7 @@ import os
 import stat
 from pathlib import Path
 
-from netspec.errors import Refused
+from netspec.errors import NetspecError, Refused
 
 RUN_DIR = "/run/netspec"
 STATE_DIR = "/var/lib/netspec"
@@ -63,9 +63,15 @@ def write_private(path: Path, text: str) -> None:
 
 def remove_private(path: Path) -> None:
     """Remove a file durably; nothing where there is none."""
-    with contextlib.suppress(FileNotFoundError):
-        path.unlink()
+    try:
+        path.unlink(missing_ok=True)
         sync_directory(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise NetspecError(
+            f"cannot remove {path}: {error.strerror}. Remove it by hand: it undoes what has just been done."
+        ) from None
 
 
 def sync_directory(path: Path) -> None:

@@ -57,15 +57,19 @@ def execute(kernel: Kernel, plan: Plan, progress: StepProgress = unwatched) -> N
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """How restoring ended: the changes that are still missing, and the last refusal."""
+    """How restoring ended: the changes that are still missing, and the last refusal.
+
+    `seen` is false where the kernel could not even be read: then nobody knows what is missing.
+    """
 
     missing: tuple[Change, ...] = ()
     refusal: Refusal | None = None
+    seen: bool = True
 
     @property
     def complete(self) -> bool:
         """Whether everything was seen to be as before."""
-        return not self.missing
+        return self.seen and not self.missing
 
 
 def restore(kernel: Kernel, entry: Entry, scope: Scope) -> Restoration:
@@ -75,15 +79,19 @@ def restore(kernel: Kernel, entry: Entry, scope: Scope) -> Restoration:
     """
     refusal = None
     for _ in range(RESTORE_ATTEMPTS):
-        plan = _way_back(kernel, entry, scope)
-        if not plan:
-            return Restoration()
         try:
+            plan = _way_back(kernel, entry, scope)
+            if not plan:
+                return Restoration()
             execute(kernel, plan)
         except StepRefused as refused:
             refusal = refused.refusal
-    missing = _way_back(kernel, entry, scope).changes
-    return Restoration(missing, refusal)
+        except KernelError as error:
+            refusal = Refusal(None, error)
+    try:
+        return Restoration(_way_back(kernel, entry, scope).changes, refusal)
+    except KernelError as error:
+        return Restoration(refusal=Refusal(None, error), seen=False)
 
 
 def _way_back(kernel: Kernel, entry: Entry, scope: Scope) -> Plan:

@@ -24,7 +24,9 @@ def interruptible(inner: StepProgress) -> Iterator[StepProgress]:
         if received:
             raise Interrupted(received[0])
 
-    before = {number: signal.signal(number, note) for number in STOPPING}
+    # What was ignored stays so: nohup, and shells for jobs in the background, mean it.
+    obeyed = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in obeyed}
     try:
         yield progress
     finally:

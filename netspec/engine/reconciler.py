@@ -11,13 +11,13 @@ from netspec.core.resource import Key, Resource
 from netspec.core.state import EMPTY, State, owned_by, provided
 from netspec.diagnostics import Diagnostic
 from netspec.engine.applied import AppliedRecord, drifted
-from netspec.engine.executor import Restoration, StepProgress, StepRefused, execute, restore, unwatched
+from netspec.engine.executor import Refusal, Restoration, StepProgress, StepRefused, execute, restore, unwatched
 from netspec.engine.journal import Entry, Journal
 from netspec.engine.observation import observed_state
 from netspec.engine.obstacles import Ground, PlaceOf, obstacles
 from netspec.engine.report_failure import did_not_converge, interrupted, refused
-from netspec.errors import Interrupted, Refused
-from netspec.kernel.port import Kernel
+from netspec.errors import Interrupted, NetspecError, Refused
+from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds._intent import Present
 from netspec.kinds.address import Address
@@ -75,8 +75,14 @@ class Reconciler:
         self.journal = Journal(run_dir)
 
     def propose(self, intent: Intent) -> Proposal:
-        """Look at the host and plan. Changes nothing. Raises SpecError for what the host's state shows of the spec."""
-        snapshot, scope = self._look(intent)
+        """Look at the host and plan. Changes nothing.
+
+        Raises SpecError for what the host's state shows of the spec, NetspecError where the host cannot be read.
+        """
+        try:
+            snapshot, scope = self._look(intent)
+        except KernelError as error:
+            raise NetspecError(f"The kernel cannot be read: {error.reason}.") from error
         observed = observed_state(snapshot)
         wanted = intent.desire(_present(snapshot, observed))
         plan = make_plan(diff(wanted, observed, owned_by(intent.stack)))
@@ -108,18 +114,24 @@ class Reconciler:
         """
         if proposal.diagnostics:
             raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
+        record = AppliedRecord(self._state_dir, proposal.intent.stack)
+        record.prepare()
         entry = self.journal.open(proposal.intent.stack, proposal.plan, proposal.observed)
         try:
             execute(self._kernel, proposal.plan, progress)
             rest = self._rest(proposal)
         except StepRefused as error:
             raise refused(error.refusal, self._undo(entry, proposal.scope), proposal.intent.place_of) from error
+        except KernelError as error:
+            unread = Refusal(None, error)
+            raise refused(unread, self._undo(entry, proposal.scope), proposal.intent.place_of) from error
         except Interrupted as error:
             raise interrupted(error, self._undo(entry, proposal.scope)) from None
         if rest:
             raise did_not_converge(rest, self._undo(entry, proposal.scope))
-        AppliedRecord(self._state_dir, proposal.intent.stack).write(proposal.desired)
+        # First of all: a journal that stays open undoes what was just verified.
         self.journal.close()
+        record.write(proposal.desired)
 
     def recover(self) -> Recovery | None:
         """Undo what an apply that died has left; None where nothing is pending."""

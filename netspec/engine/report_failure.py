@@ -17,10 +17,10 @@ def refused(refusal: Refusal, undone: Restoration, place_of: PlaceOf) -> Netspec
     step = refusal.step
     resource = (step.after or step.before) if step else None
     origin = resource.origin if resource else ""
-    what = f"{step.verb.name.lower()} {step.key}" if step else "a request"
+    what = f"refused to {step.verb.name.lower()} {step.key}" if step else "could not be read"
     diagnostic = Diagnostic(
         "NS0501",
-        f"the kernel refused to {what}: {refusal.error.reason}",
+        f"the kernel {what}: {refusal.error.reason}",
         place_of(origin) if origin else None,
         label=f"asked for by {origin}" if origin else "",
         address=origin,
@@ -50,8 +50,9 @@ def _ended(what: str, undone: Restoration, diagnostic: Diagnostic | None) -> Net
     if undone.complete:
         return ApplyFailed(f"{what} and was undone: the host is as before, verified.", diagnostics=diagnostics)
     why = f" The last refusal: {undone.refusal.error.reason}." if undone.refusal else ""
+    left = f"Left to do: {_listed(undone.missing)}" if undone.seen else "What is left cannot be seen"
     return NotRestored(
-        f"{what}, and could not be undone entirely.{why}\nLeft to do: {_listed(undone.missing)}.\n"
+        f"{what}, and could not be undone entirely.{why}\n{left}.\n"
         "The journal is kept: the next apply or destroy tries to undo it again.",
         diagnostics=diagnostics,
     )

@@ -1,12 +1,13 @@
 """What wakes a watcher. A trigger carries no payload: it only says that something may have changed."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-QUIET = 0.2
-"""Seconds without a further event after which a burst is over."""
+QUIET, LONGEST_BURST = 0.2, 2.0
+"""Seconds without a further event after which a burst is over; and after which it is acted upon anyway."""
 
 
 class Wake:
@@ -30,7 +31,8 @@ class Wake:
         """Wait for an event or for `timeout` seconds; True for an event. A burst of events is one."""
         if not self._event.wait(timeout):
             return False
-        while not self.stopping:
+        deadline = time.monotonic() + LONGEST_BURST
+        while not self.stopping and time.monotonic() < deadline:
             self._event.clear()
             if not self._event.wait(QUIET):
                 break
