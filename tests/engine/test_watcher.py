@@ -1,0 +1,234 @@
+"""The watch: what it does when, told by a clock and a wake of the test's own; and what wakes the real one."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from netspec.diagnostics import Diagnostic
+from netspec.engine import triggers
+from netspec.engine.triggers import Wake, files
+from netspec.engine.watcher import BACKOFF_LONGEST, Loading, Watcher
+from netspec.errors import ApplyFailed, Interrupted, NetspecError, SpecError
+
+
+def invalid(words: str) -> SpecError:
+    """A spec with something wrong in it."""
+    return SpecError("The spec is invalid.", diagnostics=[Diagnostic("NS0000", words)])
+
+
+class Script(Wake):
+    """A wake that never sleeps: it notes for how long it was asked to, and what happens next is written down."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__()
+        self.world = world
+
+    def wait(self, timeout: float) -> bool:
+        """The next thing happens."""
+        self.world.log.append(f"wait {timeout:g}")
+        if not self.world.events:
+            self.stop()
+            return True
+        self.world.events.pop(0)()
+        return True
+
+
+@dataclass
+class World:
+    """What a watcher sees, and what it did."""
+
+    spec: object = "a"
+    outcome: NetspecError | None = None
+    events: list[Callable[[], None]] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+    def load(self) -> Loading[str]:
+        if isinstance(self.spec, SpecError):
+            raise self.spec
+        return Loading(str(self.spec), str(self.spec))
+
+    def reconcile(self, spec: str) -> None:
+        self.log.append(f"reconcile {spec}")
+        if self.outcome is not None:
+            raise self.outcome
+
+    def invalid(self, error: SpecError) -> None:
+        self.log.append(f"invalid {error.diagnostics[0].message}")
+
+    def failed(self, _error: NetspecError, retry_in: float) -> None:
+        self.log.append(f"failed, again in {retry_in:g}")
+
+    def put(self, name: str, value: object) -> Callable[[], None]:
+        """An event: something changes."""
+        return lambda: setattr(self, name, value)
+
+    def run(self, *events: Callable[[], None]) -> list[str]:
+        """What a watch does over these events."""
+        self.events = list(events)
+        Watcher(load=self.load, reconcile=self.reconcile, report=self, wake=Script(self), interval=30).run()
+        return self.log
+
+
+def test_it_applies_at_once_and_looks_again_at_every_interval() -> None:
+    """Each wake is a look from scratch; without one, the interval is."""
+    world = World()
+
+    assert world.run(lambda: None) == ["reconcile a", "wait 30", "reconcile a", "wait 30"]
+
+
+def test_it_follows_the_spec() -> None:
+    """What the files say at the moment of the look counts."""
+    world = World()
+
+    assert world.run(world.put("spec", "b"))[2:] == ["reconcile b", "wait 30"]
+
+
+def test_an_invalid_spec_keeps_the_last_good_one_and_says_so_once() -> None:
+    """The same complaint is not repeated; another one is; drift is repaired meanwhile; a good spec ends it."""
+    world = World()
+    wrong, other = invalid("wrong"), invalid("other")
+    events = (world.put("spec", wrong), lambda: None, world.put("spec", other), world.put("spec", "b"))
+    log = world.run(*events, world.put("spec", wrong))
+
+    assert [line for line in log if not line.startswith("wait")] == [
+        "reconcile a",
+        "invalid wrong",
+        "reconcile a",
+        "reconcile a",
+        "invalid other",
+        "reconcile a",
+        "reconcile b",
+        "invalid wrong",
+        "reconcile b",
+    ]
+
+
+def test_an_invalid_first_spec_ends_it() -> None:
+    """There is nothing to keep."""
+    with pytest.raises(SpecError):
+        World(spec=invalid("wrong")).run()
+
+
+def test_failures_are_retried_ever_more_slowly_and_forgotten_after_a_success() -> None:
+    """1, 2, 4 … seconds, at most five minutes."""
+    world = World(outcome=ApplyFailed("no"))
+    waits = [line for line in world.run(*[lambda: None] * 11) if line.startswith("failed")]
+
+    assert waits[:4] == ["failed, again in 1", "failed, again in 2", "failed, again in 4", "failed, again in 8"]
+    assert waits[-1] == f"failed, again in {BACKOFF_LONGEST:g}"
+    world = World(outcome=ApplyFailed("no"))
+    log = world.run(world.put("outcome", None), world.put("outcome", ApplyFailed("no")))
+    assert log == [
+        *("reconcile a", "failed, again in 1", "wait 1"),
+        *("reconcile a", "wait 30"),
+        *("reconcile a", "failed, again in 1", "wait 1"),
+    ]
+
+
+def test_an_interrupted_apply_ends_it() -> None:
+    """It was undone; nothing is tried again."""
+    assert World(outcome=Interrupted(15)).run() == ["reconcile a"]
+
+
+def test_a_stop_before_the_start_does_nothing() -> None:
+    """Told to stop, it does not begin."""
+    world = World()
+    wake = Script(world)
+    wake.stop()
+    Watcher(load=world.load, reconcile=world.reconcile, report=world, wake=wake, interval=1).run()
+
+    assert world.log == []
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bursts are short here."""
+    monkeypatch.setattr(triggers, "QUIET", 0.05)
+    monkeypatch.setattr(triggers, "LONGEST_BURST", 0.3)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_burst_of_events_is_one() -> None:
+    """Those that follow within the quiet time belong to it; afterwards nothing is left of them."""
+    wake = Wake()
+    timers = [threading.Timer(delay, wake.set) for delay in (0, 0.02, 0.04)]
+    for each in timers:
+        each.start()
+
+    assert (wake.wait(2), wake.wait(0.1)) == (True, False)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_events_without_end_are_acted_upon() -> None:
+    """A file that is written again and again cannot keep the watch from looking."""
+    wake = Wake()
+    ended = threading.Event()
+
+    def storm() -> None:
+        while not ended.wait(0.01):
+            wake.set()
+
+    thread = threading.Thread(target=storm)
+    thread.start()
+    begun = time.monotonic()
+    assert wake.wait(2)
+    elapsed = time.monotonic() - begun
+    ended.set()
+    thread.join()
+
+    assert elapsed < 1
+
+
+def test_a_stop_wakes_at_once_and_for_good() -> None:
+    """Whoever waits hears of it, now and later."""
+    wake = Wake()
+    wake.stop()
+
+    assert (wake.wait(60), wake.wait(60), wake.stopping) == (True, True, True)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("watched", ["spec.yaml", "."])
+def test_files_wake_it(tmp_path: Path, watched: str) -> None:
+    """Written in place, replaced as editors do, removed and made again; but not by being read."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("netspec: 1\n", encoding="ascii")
+    wake = Wake()
+
+    with files(tmp_path / watched, wake):
+        spec.read_text(encoding="ascii")
+        assert not wake.wait(0.15)
+        spec.write_text("netspec: 1\n# more\n", encoding="ascii")
+        assert wake.wait(3)
+        aside = tmp_path / ".spec.yaml.swp"
+        aside.write_text("netspec: 1\n", encoding="ascii")
+        aside.rename(spec)
+        assert wake.wait(3)
+        spec.unlink()
+        assert wake.wait(3)
+        spec.write_text("netspec: 1\n", encoding="ascii")
+        assert wake.wait(3)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_link_to_a_spec_is_watched_where_it_leads(tmp_path: Path) -> None:
+    """A change of what it leads to wakes it, and so does leading elsewhere."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "here").mkdir()
+    target = tmp_path / "there" / "real.yaml"
+    target.write_text("netspec: 1\n", encoding="ascii")
+    link = tmp_path / "here" / "spec.yaml"
+    link.symlink_to(target)
+    wake = Wake()
+
+    with files(link, wake):
+        target.write_text("netspec: 1\n# more\n", encoding="ascii")
+        assert wake.wait(3)
+        aside = tmp_path / "here" / "aside"
+        aside.symlink_to(tmp_path / "nowhere")
+        aside.rename(link)
+        assert wake.wait(3)
