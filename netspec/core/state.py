@@ -1,7 +1,7 @@
 """A State: resources by key. The same type for what the spec wants and for what was observed."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from netspec.core.resource import Key, Resource
@@ -32,8 +32,6 @@ def merge(declarations: Iterable[Resource]) -> tuple[State, tuple[Contradiction,
 
 def same(first: Resource, second: Resource) -> bool:
     """Whether two resources are the same in everything but their mark."""
-    from dataclasses import replace
-
     return type(first) is type(second) and first == replace(second, mark=first.mark)
 
 

@@ -26,7 +26,7 @@ def interruptible(inner: StepProgress) -> Iterator[StepProgress]:
 
     # What was ignored stays so: nohup, and shells for jobs in the background, mean it.
     obeyed = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in obeyed}
+    before = {int(number): signal.signal(number, note) for number in obeyed}
     try:
         yield progress
     finally:

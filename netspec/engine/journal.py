@@ -10,8 +10,8 @@ from netspec.core.plan import Plan
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State
 from netspec.engine.directories import private_directory, read_private, remove_private, write_private
-from netspec.kinds._encoding import Unreadable, decode, encode
 from netspec.errors import Refused
+from netspec.kinds._encoding import Unreadable, decode, encode
 
 FORMAT = 1
 

@@ -46,8 +46,8 @@ def files(path: Path, wake: Wake) -> Iterator[None]:
     Directories are watched, not files: a replaced file is another inode. Raises OSError where the
     system's limit of watches is reached.
     """
-    from watchdog.events import FileSystemEvent, FileSystemEventHandler
-    from watchdog.observers import Observer
+    from watchdog.events import FileSystemEvent, FileSystemEventHandler  # noqa: PLC0415  only a watch needs it
+    from watchdog.observers import Observer  # noqa: PLC0415  only a watch needs it
 
     class Handler(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:

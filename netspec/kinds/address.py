@@ -40,7 +40,7 @@ class Address(Resource):
         yield Key("link", self.netns, self.link)
 
     def provides(self) -> Iterator[Key]:
-        """Its IP, where the kernel tells addresses apart without their prefix length: one goes before the other comes."""
+        """Its IP, where the kernel tells addresses apart by it alone: one goes before the other comes."""
         if self.address.version == 6:
             yield Key("ip", self.netns, f"{self.link}/{self.address.ip}")
 

@@ -83,7 +83,7 @@ def observe(snapshot: Snapshot) -> Iterator[Bridge]:
         )
 
 
-def _conf4(route_localnet: bool | None, promote_secondaries: bool | None) -> tuple[tuple[int, int], ...]:
+def _conf4(*, route_localnet: bool | None, promote_secondaries: bool | None) -> tuple[tuple[int, int], ...]:
     wanted = ((ROUTE_LOCALNET, route_localnet), (PROMOTE_SECONDARIES, promote_secondaries))
     return tuple((number, int(value)) for number, value in wanted if value is not None)
 
@@ -107,7 +107,7 @@ def create(new: Bridge) -> Iterator[Operation]:
         name=new.name,
         mtu=new.mtu,
         addr_gen_mode=new.addr_gen_mode,
-        conf4=_conf4(new.route_localnet, new.promote_secondaries),
+        conf4=_conf4(route_localnet=new.route_localnet, promote_secondaries=new.promote_secondaries),
     )
     if new.up:
         yield LinkSet(netns=new.netns, name=new.name, up=True)
@@ -124,8 +124,8 @@ def update(old: Bridge, new: Bridge) -> Iterator[Operation]:
             mac=changed(old.mac, new.mac),
             mtu=changed(old.mtu, new.mtu),
             conf4=_conf4(
-                changed(old.route_localnet, new.route_localnet),
-                changed(old.promote_secondaries, new.promote_secondaries),
+                route_localnet=changed(old.route_localnet, new.route_localnet),
+                promote_secondaries=changed(old.promote_secondaries, new.promote_secondaries),
             ),
             up=changed(old.up, new.up),
         )

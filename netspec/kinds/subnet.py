@@ -71,7 +71,6 @@ class SubnetSpec(SpecModel):
     def pool(self, name: str = "") -> Pool:
         """The pool this subnet is, its defaults filled in."""
         first, last = self.range or (self.cidr[0], self.cidr[-1])
-        edges = _edges(self.cidr)
         gateway: Address | None
         if self.gateway == "none":
             gateway = None
@@ -83,7 +82,7 @@ class SubnetSpec(SpecModel):
             gateway=gateway,
             first=first,
             last=last,
-            reserved=frozenset(self.reserve) | edges,
+            reserved=frozenset(self.reserve) | edges(self.cidr),
         )
 
 
@@ -101,11 +100,11 @@ def _refuse_special(cidr: Network) -> None:
 def _check_gateway(cidr: Network, gateway: Address) -> None:
     if gateway not in cidr:
         raise wrong("NS0133", f"the gateway {gateway} is outside {cidr}")
-    if gateway in _edges(cidr):
+    if gateway in edges(cidr):
         raise wrong("NS0133", f"the gateway {gateway} is the network or broadcast address of {cidr}")
 
 
-def _edges(cidr: Network) -> frozenset[Address]:
+def edges(cidr: Network) -> frozenset[Address]:
     """Network and broadcast address where the prefix has them; an IPv6 subnet only has the router anycast one."""
     if cidr.prefixlen >= cidr.max_prefixlen - 1:
         return frozenset()

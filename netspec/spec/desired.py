@@ -14,7 +14,9 @@ from netspec.kinds._contract import Expansion, Finding
 from netspec.kinds._intent import Attachment, Held, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
 from netspec.kinds.nat_table import table_of
+from netspec.kinds.subnet import edges
 from netspec.kinds.sysctl import IMPLIED, Sysctl, former_record, owed
+
 
 @dataclass(frozen=True, slots=True)
 class Desired:
@@ -127,7 +129,7 @@ def _by_endpoint(
     joined: list[_Joined],
     decided: Mapping[int, Address | None],
 ) -> Mapping[str, tuple[Attachment, ...]]:
-    found: dict[str, tuple[Attachment, ...]] = {name: () for name in document.endpoints}
+    found: dict[str, tuple[Attachment, ...]] = dict.fromkeys(document.endpoints, ())
     for each in joined:
         served: set[int] = {gateway.version for other in found[each.endpoint] for gateway in other.default_routes}
         addresses = tuple(
@@ -191,9 +193,9 @@ def _static(joined: _Joined, written: Address | Interface, path: tuple[str | int
     if address == pool.gateway:
         message = f"{address} is the gateway of {pool.cidr}"
         return Finding("NS0208", message, path, hint="choose another address, or name another gateway")
-    edges = pool.cidr.prefixlen < pool.cidr.max_prefixlen - 1
-    if edges and address.version == 4 and address in (pool.cidr[0], pool.cidr[-1]):
-        message = f"{address} is the network or broadcast address of {pool.cidr}"
+    if address in edges(pool.cidr):
+        what = "network or broadcast" if address.version == 4 else "router anycast"
+        message = f"{address} is the {what} address of {pool.cidr}"
         return Finding("NS0209", message, path, hint="choose an address between them")
     return _want(joined, pool, address, path)
 
