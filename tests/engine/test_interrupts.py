@@ -20,7 +20,7 @@ class After:
     def __init__(self, steps: int, *numbers: int) -> None:
         self.steps, self.numbers, self.calls = steps, numbers, 0
 
-    def __call__(self, done: int, _known: int) -> None:
+    def __call__(self, _done: int, _known: int) -> None:
         """One send is over."""
         self.calls += 1
         if self.calls == self.steps:
@@ -67,7 +67,6 @@ def test_a_second_signal_does_not_stop_the_undoing(in_memory: Site) -> None:
 
 def test_an_interrupted_apply_that_cannot_be_undone_says_so(in_memory: Site) -> None:
     """Exit 4, not 130: the host is not as before."""
-    broken = FaultyKernel(in_memory.kernel)
 
     class Refusing(FaultyKernel):
         calls = 0
@@ -78,10 +77,10 @@ def test_an_interrupted_apply_that_cannot_be_undone_says_so(in_memory: Site) -> 
                 FaultyKernel(self.inner, fail_at=0).execute(sent, progress)
             self.inner.execute(sent, progress)
 
-    with pytest.raises(NotRestored, match=r"^Interrupted, and could not be undone"):
-        with interruptible(After(9, signal.SIGINT)) as progress:
-            in_memory.reconciler(Refusing(in_memory.kernel)).carry_out(in_memory.propose(BASE), progress)
-    assert broken.count == 0
+    after = After(9, signal.SIGINT)
+    expected = pytest.raises(NotRestored, match=r"^Interrupted, and could not be undone")
+    with expected, interruptible(after) as progress:
+        in_memory.reconciler(Refusing(in_memory.kernel)).carry_out(in_memory.propose(BASE), progress)
     recovery = in_memory.reconciler().recover()
     assert recovery is not None
     assert recovery.restoration.complete
@@ -90,10 +89,10 @@ def test_an_interrupted_apply_that_cannot_be_undone_says_so(in_memory: Site) -> 
 def test_a_signal_after_the_last_send_reaches_whoever_listens_outside(in_memory: Site) -> None:
     """The apply is done and stays; a watch still hears that it shall end."""
     heard: list[int] = []
-    with handler(signal.SIGTERM, lambda number, _frame: heard.append(number)):
-        with interruptible(lambda _done, _known: None) as progress:
-            in_memory.reconciler().carry_out(in_memory.propose(BASE), progress)
-            os.kill(os.getpid(), signal.SIGTERM)
+    listening = handler(signal.SIGTERM, lambda number, _frame: heard.append(number))
+    with listening, interruptible(lambda _done, _known: None) as progress:
+        in_memory.reconciler().carry_out(in_memory.propose(BASE), progress)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     assert heard == [signal.SIGTERM]
     assert in_memory.steps(BASE) == []

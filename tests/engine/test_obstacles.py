@@ -21,6 +21,8 @@ from tests.engine.sites import Site, fake
 from tests.specs import BASE, DUAL, edited, intent
 
 ENDPOINT = "netspec: 1\nbridges: {br0: {}}\nendpoints: {db: {bridge: br0, host_name: to-db}}\n"
+ANY = "0.0.0.0"  # noqa: S104  where the listeners under test listen
+TABLE = "inet netspec-default"
 OTHERS = "table inet netspec-default {\n\tset s {\n\t\ttype inet_service\n\t}\n}\n"
 
 
@@ -73,7 +75,7 @@ PLACES: list[tuple[str, list[Operation], tuple[str, str]]] = [
         "a table",
         [TableAdd(name="netspec-default", text=OTHERS)],
         (
-            "table/inet netspec-default is in the way: nftables table inet netspec-default, and netspec did not make it",
+            f"table/{TABLE} is in the way: nftables table {TABLE}, and netspec did not make it",
             "nat",
         ),
     ),
@@ -193,28 +195,29 @@ def _listener(protocol: str, address: str, port: int) -> Listener:
 
 
 BUSY = [
-    ("tcp", "0.0.0.0", 8080, "8080:80", True),
+    ("tcp", ANY, 8080, "8080:80", True),
     ("tcp", "::", 8080, "8080:80", True),
     ("tcp", "192.0.2.1", 8080, "8080:80", True),
     ("tcp", "192.0.2.1", 8080, "192.0.2.1:8080:80", True),
     ("tcp", "192.0.2.1", 8080, "192.0.2.2:8080:80", False),
-    ("tcp", "0.0.0.0", 8080, "192.0.2.2:8080:80", True),
+    ("tcp", ANY, 8080, "192.0.2.2:8080:80", True),
     ("tcp", "::1", 8080, "8080:80", False),
-    ("udp", "0.0.0.0", 8080, "8080:80", False),
-    ("udp", "0.0.0.0", 8080, "8080:80/udp", True),
-    ("tcp", "0.0.0.0", 8081, "8080:80", False),
-    ("tcp", "0.0.0.0", 8085, "8080-8089:8080-8089", True),
-    ("tcp", "0.0.0.0", 8085, "8080-8089:80-89", True),
-    ("tcp", "0.0.0.0", 8090, "8080-8089:8080-8089", False),
+    ("udp", ANY, 8080, "8080:80", False),
+    ("udp", ANY, 8080, "8080:80/udp", True),
+    ("tcp", ANY, 8081, "8080:80", False),
+    ("tcp", ANY, 8085, "8080-8089:8080-8089", True),
+    ("tcp", ANY, 8085, "8080-8089:80-89", True),
+    ("tcp", ANY, 8090, "8080-8089:8080-8089", False),
 ]
 
 
-@pytest.mark.parametrize(("protocol", "address", "port", "publish", "busy"), BUSY)
+@pytest.mark.parametrize(("listener", "publish", "busy"), [(each[:3], *each[3:]) for each in BUSY])
 def test_a_port_on_which_a_process_listens(
-    in_memory: Site, protocol: str, address: str, port: int, publish: str, busy: bool
+    in_memory: Site, listener: tuple[str, str, int], publish: str, busy: bool
 ) -> None:
     """Its connections would go elsewhere: refused, with pid and command."""
-    fake(in_memory).listening.append(_listener(protocol, address, port))
+    protocol, address, port = listener
+    fake(in_memory).listening.append(_listener(*listener))
     spec = edited(BASE, ('["8080:80", "53:53/udp"]', f'["{publish}"]'))
     words = f"host port {port}/{protocol} is busy: process 42 (nginx) listens on {address}"
 
@@ -224,7 +227,7 @@ def test_a_port_on_which_a_process_listens(
 def test_a_port_that_is_published_already_may_be_listened_on(in_memory: Site) -> None:
     """Who listens behind our back later on does not break the next apply; nor does a retargeted publication."""
     in_memory.apply(BASE)
-    fake(in_memory).listening.append(_listener("tcp", "0.0.0.0", 8080))
+    fake(in_memory).listening.append(_listener("tcp", ANY, 8080))
 
     assert found(in_memory, edited(BASE, ("8080:80", "8080:81"))) == []
 
@@ -263,7 +266,7 @@ def test_a_feature_that_the_kernel_lacks(in_memory: Site) -> None:
 def test_everything_in_the_way_is_said_at_once(in_memory: Site) -> None:
     """One look, all obstacles, foreign objects first."""
     in_memory.kernel.execute([LinkAdd(name="br0", kind="bridge"), NetnsAdd(name="db", alias="")])
-    fake(in_memory).listening.append(_listener("tcp", "0.0.0.0", 8080))
+    fake(in_memory).listening.append(_listener("tcp", ANY, 8080))
 
     assert [code for code, _, _ in found(in_memory, BASE)] == ["NS0401", "NS0401", "NS0403"]
 
@@ -274,6 +277,6 @@ def test_a_destroy_has_no_obstacles(in_memory: Site) -> None:
 
     in_memory.apply(BASE)
     in_memory.kernel.execute([SysctlWrite(key="net.ipv4.ip_forward", value="0")])
-    fake(in_memory).listening.append(_listener("tcp", "0.0.0.0", 8080))
+    fake(in_memory).listening.append(_listener("tcp", ANY, 8080))
 
     assert in_memory.reconciler().propose(Intent(stack="default")).diagnostics == ()

@@ -47,19 +47,23 @@ class World:
     log: list[str] = field(default_factory=list)
 
     def load(self) -> Loading[str]:
+        """The spec as it is."""
         if isinstance(self.spec, SpecError):
             raise self.spec
         return Loading(str(self.spec), str(self.spec))
 
     def reconcile(self, spec: str) -> None:
+        """It is noted, and ends as the world says."""
         self.log.append(f"reconcile {spec}")
         if self.outcome is not None:
             raise self.outcome
 
     def invalid(self, error: SpecError) -> None:
+        """It is noted."""
         self.log.append(f"invalid {error.diagnostics[0].message}")
 
     def failed(self, _error: NetspecError, retry_in: float) -> None:
+        """It is noted."""
         self.log.append(f"failed, again in {retry_in:g}")
 
     def put(self, name: str, value: object) -> Callable[[], None]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any
 
 from netspec.core.resource import Key, Mark, Resource
 from netspec.kernel.operations import AddressAdd, LinkAdd, LinkSet, NetnsAdd, Operation, Peer, TableAdd
@@ -41,7 +42,8 @@ class Example:
 
     def varied(self, name: str) -> Resource:
         """The example with another value for one field."""
-        return replace(self.resource, **{name: self.variants[name], **self.along.get(name, {})})
+        values: dict[str, Any] = {name: self.variants[name], **self.along.get(name, {})}
+        return replace(self.resource, **values)
 
 
 def _bridge(name: str) -> tuple[Operation, ...]:
@@ -168,9 +170,7 @@ EXAMPLES = (
         variants={"rules": "another digest"},
     ),
     Example(
-        resource=element(
-            Mark(STACK, "endpoint/web.publish[0]"), "publish4", "tcp . 8080", "10.1.0.10 . 80"
-        ),
+        resource=element(Mark(STACK, "endpoint/web.publish[0]"), "publish4", "tcp . 8080", "10.1.0.10 . 80"),
         ground=(TableAdd(name="netspec-default", text=skeleton("netspec-default")),),
         variants={"value": "10.1.0.11 . 80"},
     ),
