@@ -50,12 +50,11 @@ def fake() -> FakeKernel:
 
 
 @pytest.fixture
-def linux(fresh_netns: None) -> Iterator[Kernel]:  # noqa: ARG001  it must be there first
+def linux(fresh_netns: None) -> Kernel:  # noqa: ARG001  it must be there first
     """The real kernel, in a namespace of the test's own."""
     from netspec.kernel.linux import LinuxKernel
 
-    with LinuxKernel() as kernel:
-        yield kernel
+    return LinuxKernel()
 
 
 @pytest.fixture(params=["fake", pytest.param("linux", marks=pytest.mark.kernel)])

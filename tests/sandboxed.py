@@ -29,6 +29,10 @@ _COMMAND_DEADLINE = 30
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+machine: dict[str, str] = {}
+"""The namespaces that `enter` has left, by sort."""
+
+
 def enter() -> str:
     """Move this process into mount and network namespaces of its own; empty, or why that cannot be.
 
@@ -49,6 +53,7 @@ def enter() -> str:
         return (
             f"namespaces cannot be made here ({os.strerror(number)}): run the tests as root, or allow user namespaces"
         )
+    machine.update((name, str(Path(f"/proc/self/ns/{name}").readlink())) for name in ("net", "mnt"))
     _leave_the_machine()
     os.environ.update(NETSPEC_RUN_DIR=RUN_DIR, NETSPEC_STATE_DIR=STATE_DIR)
     return ""

@@ -52,7 +52,7 @@ def add_link(host: Host, operation: LinkAdd) -> None:
     _check_mtu(operation.mtu)
     _check_alias(operation.alias)
     _check_data(operation.kind, dict(operation.data))
-    master = _master(host, operation.netns, operation.master, operation.kind) if operation.master else NOWHERE
+    master = _bridge(host, operation.netns, operation.master, operation.kind) if operation.master else NOWHERE
     parent = host.link(operation.netns, operation.parent).index if operation.parent else NOWHERE
     peer = _peer(host, operation) if operation.kind == "veth" else None
     conf4, conf6 = inherited(host, operation.netns)
@@ -203,7 +203,7 @@ def _set_data(host: Host, index: int, operation: LinkSet) -> None:
         host.put(replace(link, data={**link.data, **dict(operation.data)}))
     if operation.port_data:
         if not link.master:
-            raise OSError(errno.EINVAL, "")
+            raise OSError(errno.EOPNOTSUPP, "")
         host.put(replace(host.links[index], port_data={**link.port_data, **dict(operation.port_data)}))
 
 
@@ -235,9 +235,11 @@ def _set_mtu(host: Host, index: int, mtu: int) -> None:
 
 def _set_master(host: Host, index: int, name: str) -> None:
     link = host.links[index]
-    master = _master(host, link.netns, name, link.kind) if name else NOWHERE
+    master = _bridge(host, link.netns, name, link.kind) if name else NOWHERE
     if master and master == link.master:
         return
+    if master and link.name == "lo":
+        raise OSError(errno.EINVAL, "")
     left = link.master
     host.put(replace(link, master=NOWHERE, port_data={}))
     _follow_ports(host, left)
@@ -245,7 +247,8 @@ def _set_master(host: Host, index: int, name: str) -> None:
         _enslave(host, host.links[index], master)
 
 
-def _master(host: Host, netns: str, name: str, kind: str) -> int:
+def _bridge(host: Host, netns: str, name: str, kind: str) -> int:
+    """The index of the bridge that a link of `kind` may become a port of."""
     master = host.link(netns, name)
     if master.kind != "bridge":
         raise OSError(errno.EOPNOTSUPP, "")

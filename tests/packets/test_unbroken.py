@@ -1,0 +1,306 @@
+"""Edits of a spec converge in place: what has not changed is not made again, and its connections go on."""
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.live.driving import apply, edited, plan
+from tests.packets.lab import Lab, Probe
+from tests.packets.surroundings import apply_in, check, host_with_neighbours
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.packets,
+    pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root; run in a user namespace"),
+]
+
+Result = TypeVar("Result")
+
+SPEC = """
+netspec: 1
+bridges:
+  docker0: {subnets: [172.17.0.0/16]}
+endpoints:
+  redis: {bridge: docker0, address: 172.17.0.2, publish: ["6379:6379", "5000:5000"]}
+  web: {bridge: docker0, address: 172.17.0.3, publish: ["80:80"]}
+  client: {bridge: docker0, address: 172.17.0.4}
+  spare: {bridge: docker0, address: 172.17.0.5, publish: ["82:82"]}
+nat:
+  masquerade: [docker0]
+"""
+
+REDIS = 'redis: {bridge: docker0, address: 172.17.0.2, publish: ["6379:6379", "5000:5000"]}'
+WEB = 'web: {bridge: docker0, address: 172.17.0.3, publish: ["80:80"]}'
+SPARE = 'spare: {bridge: docker0, address: 172.17.0.5, publish: ["82:82"]}'
+CLIENT = "client: {bridge: docker0, address: 172.17.0.4}"
+BRIDGE = "docker0: {subnets: [172.17.0.0/16]}"
+
+EDITS: dict[str, list[tuple[str, str]]] = {
+    "MTU of the bridge and all on it, down": [(BRIDGE, "docker0: {mtu: 1400, subnets: [172.17.0.0/16]}")],
+    "MTU of the bridge and all on it, up": [(BRIDGE, "docker0: {mtu: 9000, subnets: [172.17.0.0/16]}")],
+    "MTU of the endpoint": [(REDIS, REDIS.replace("{", "{mtu: 1300, "))],
+    "MAC of the bridge": [(BRIDGE, "docker0: {mac: 02:00:00:00:00:17, subnets: [172.17.0.0/16]}")],
+    "MAC of another endpoint": [(CLIENT, "client: {bridge: docker0, address: 172.17.0.4, mac: 02:00:00:00:00:18}")],
+    "publication added to the endpoint": [('"5000:5000"', '"5000:5000", "6380:6380", "7000-7100:7000-7100/udp"')],
+    "publication removed from the endpoint": [(', "5000:5000"', "")],
+    "publication retargeted to another port": [('"5000:5000"', '"5000:5001"')],
+    "publication moved to another endpoint": [(', "5000:5000"', ""), ('"80:80"', '"80:80", "5000:5000"')],
+    "publication bound to one address": [('"5000:5000"', '"192.0.2.77:5000:5000"')],
+    "masquerade off": [("masquerade: [docker0]", "masquerade: []")],
+    "masquerade of another network": [("masquerade: [docker0]", "masquerade: [10.0.0.0/8]")],
+    "address of another endpoint": [(WEB, WEB.replace("172.17.0.3", "172.17.0.33"))],
+    "second subnet, with addresses and gateway": [("[172.17.0.0/16]", "[172.17.0.0/16, 172.20.0.0/24]")],
+    "gateway": [("[172.17.0.0/16]", "[{cidr: 172.17.0.0/16, gateway: 172.17.0.254}]")],
+    "hairpin of another port": [(CLIENT, CLIENT.replace("}", ', publish: ["81:81"]}'))],
+    "another endpoint removed": [(f"  {SPARE}\n", "")],
+    "another endpoint added": [(f"  {SPARE}\n", f"  {SPARE}\n  more: {{bridge: docker0}}\n")],
+    "a bridge added": [(f"  {BRIDGE}\n", f"  {BRIDGE}\n  apps0: {{subnets: [172.18.0.0/16]}}\n")],
+    "everything at once": [
+        (BRIDGE, "docker0: {mtu: 1400, subnets: [172.17.0.0/16, 172.20.0.0/24]}"),
+        (', "5000:5000"', ', "6380:6380"'),
+        (f"  {SPARE}\n", "  spare: {bridge: docker0, address: 172.17.0.55, publish: ['83:82']}\n"),
+        ("masquerade: [docker0]", "masquerade: [172.20.0.0/24]"),
+    ],
+}
+"""What is edited; redis, published at 6379, is what must not notice."""
+
+LONGEST_SILENCE = 1.0
+"""Seconds that an answer may take while the host is being changed: TCP sends again after 0.2."""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """The spec on a host with neighbours; redis echoes at 6379 what it is sent."""
+    with host_with_neighbours() as lab:
+        apply_in(lab, SPEC)
+        for name, port in (("redis", 5000), ("redis", 5001), ("web", 5000), ("web", 80)):
+            lab.serve(name, port)
+        lab.begin(echo, "redis")
+        yield lab
+        lab.command("touch /run/stop")
+
+
+def echo() -> None:
+    """A server that sends back what it hears, for many connections, until told to stop."""
+    with socket.create_server(("", 6379), backlog=256) as server:
+        server.settimeout(0.02)
+        clients: list[socket.socket] = []
+        for _ in until("stop"):
+            with contextlib.suppress(TimeoutError):
+                clients.append(server.accept()[0])
+                clients[-1].settimeout(0.001)
+            for client in list(clients):
+                with contextlib.suppress(TimeoutError):
+                    heard = received(client)
+                    if not heard:
+                        client.close()
+                        clients.remove(client)
+
+
+def received(client: socket.socket) -> bytes:
+    """What a client has said, and was answered; nothing where it is gone. TimeoutError where it is silent."""
+    try:
+        heard = client.recv(64)
+        client.sendall(heard)
+    except ConnectionError:
+        return b""
+    return heard
+
+
+def until(name: str) -> Iterator[None]:
+    """Go round until `/run/NAME` is there; a minute at most."""
+    end = time.monotonic() + 60
+    while not Path("/run", name).exists() and time.monotonic() < end:
+        yield
+
+
+def wait_for_the_change() -> None:
+    """Until the test says that it has been made."""
+    for _ in until("enough"):
+        time.sleep(0.01)
+
+
+def converse() -> int:
+    """Exchange data over one connection until told to stop; how often."""
+    with socket.create_connection(("192.0.2.1", 6379), timeout=10) as connection:
+        connection.settimeout(LONGEST_SILENCE)
+        times = 0
+        Path("/run/asked").touch()
+        Path("/run/talking").touch()
+        for _ in until("enough"):
+            Path("/run/asked").write_text(str(times), encoding="ascii")
+            connection.sendall(b"%d" % times)
+            assert connection.recv(64) == b"%d" % times
+            times += 1
+            time.sleep(0.005)
+    return times
+
+
+@contextlib.contextmanager
+def talking(lab: Lab, function: Callable[[], Result]) -> Iterator[Callable[[], Result]]:
+    """A conversation from `remote` during what is inside; what comes back ends it and tells how it went."""
+    lab.command("rm -f /run/enough /run/talking")
+    conversation = lab.begin(function, "remote")
+    lab.command("for i in $(seq 500); do [ -e /run/talking ] && exit 0; sleep 0.01; done; exit 1")
+    try:
+        yield conversation
+    finally:
+        lab.command("touch /run/enough")
+
+
+def identities(lab: Lab) -> set[str]:
+    """What only a new object would change: the index of each link, the inode of each namespace."""
+    names = ("redis", "web", "client")
+    inodes = lab.command("stat -c '%n %i' " + " ".join(f"/run/netns/{name}" for name in names))
+    # `2: eth0@if5` tells the index of the host end as well.
+    links = lab.command("ip -o link show docker0") + "".join(lab.command(f"ip -n {name} -o link") for name in names)
+    return {*inodes.splitlines(), *(line.split(": <")[0] for line in links.splitlines())}
+
+
+def goes_on(lab: Lab) -> bool:
+    """Whether the conversation makes progress."""
+    return bool(
+        lab.command("""
+            before=$(cat /run/asked)
+            for i in $(seq 100); do [ "$(cat /run/asked)" != "$before" ] && echo yes && exit; sleep 0.01; done""")
+    )
+
+
+def test_a_connection_survives_every_edit_of_everything_else(lab: Lab) -> None:
+    """One connection exchanges data during all edits and their undoing; no link or namespace is made again."""
+    before = identities(lab)
+    with talking(lab, converse) as conversation:
+        for name, edits in EDITS.items():
+            for spec in (edited(SPEC, *edits), SPEC):
+                apply_in(lab, spec)
+                again = lab.run(partial(plan, spec))
+                assert again == [], f"{name}: {again}"
+                assert identities(lab) >= before, f"{name}: made again, or gone: {before - identities(lab)}"
+                assert goes_on(lab), f"{name}: the connection is silent"
+        lab.command("touch /run/enough")
+        assert conversation() > len(EDITS)
+
+
+def attempts() -> list[str]:
+    """Connect again and again until told to stop; the failures, and how many attempts there were."""
+    failures = []
+    times = 0
+    Path("/run/talking").touch()
+    for _ in until("enough"):
+        times += 1
+        try:
+            with socket.create_connection(("192.0.2.1", 6379), timeout=2) as connection:
+                connection.sendall(b"?")
+                assert connection.recv(8) == b"?"
+        except OSError as error:
+            failures.append(repr(error))
+    return [*failures, str(times)]
+
+
+def test_no_attempt_to_connect_fails_while_other_publications_change(lab: Lab) -> None:
+    """During a hundred applies that add, remove, retarget and rebind publications of the same endpoint and others."""
+
+    def apply_many() -> None:
+        for number in range(25):
+            other = f'"5000:5001", "{10000 + number}:80"'
+            apply(edited(SPEC, ('"5000:5000"', other)))
+            apply(edited(SPEC, (', "5000:5000"', ""), ('"80:80"', '"80:80", "5000:5000", "9000-9100:9000-9100"')))
+            apply(edited(SPEC, ('"80:80"', f'"127.0.0.1:80:80", "192.0.2.1:{7000 + number}:80/udp"')))
+            apply(SPEC)
+
+    with talking(lab, attempts) as conversation:
+        lab.run(apply_many)
+        lab.command("touch /run/enough")
+        *failures, times = conversation()
+
+    assert failures == []
+    assert int(times) > 100
+
+
+def ask_on_one_flow() -> list[str]:
+    """Ask by UDP from one and the same port before and after the change."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind(("192.0.2.9", 40000))
+        client.connect(("192.0.2.1", 5000))
+        client.settimeout(1)
+        found = []
+        for signal in ("talking", "asked-again"):
+            client.send(b"?")
+            try:
+                found.append(client.recv(64).decode())
+            except OSError as error:
+                found.append(type(error).__name__)
+            Path("/run", signal).touch()
+            if signal == "talking":
+                wait_for_the_change()
+        return found
+
+
+UDP = edited(SPEC, ('"5000:5000"', '"5000:5000/udp"'))
+
+
+@pytest.mark.parametrize(
+    ("after", "answers"),
+    [
+        (edited(UDP, ('"5000:5000/udp"', '"5000:5001/udp"')), ["redis sees 192.0.2.9", "redis sees 192.0.2.9"]),
+        (
+            edited(UDP, (', "5000:5000/udp"', ""), ('"80:80"', '"80:80", "5000:5000/udp"')),
+            ["redis sees 192.0.2.9", "web sees 192.0.2.9"],
+        ),
+        (edited(UDP, (', "5000:5000/udp"', "")), ["redis sees 192.0.2.9", "ConnectionRefusedError"]),
+    ],
+    ids=["to another port", "to another endpoint", "to nobody"],
+)
+def test_a_flow_of_udp_follows_its_publication(lab: Lab, after: str, answers: list[str]) -> None:
+    """The kernel would go on translating it as it began, for as long as the client keeps asking."""
+    apply_in(lab, UDP)
+    with talking(lab, ask_on_one_flow) as conversation:
+        apply_in(lab, after)
+        lab.command("touch /run/enough")
+        assert conversation() == answers
+    apply_in(lab, SPEC)
+
+
+def test_the_connections_of_a_removed_publication_are_cut(lab: Lab) -> None:
+    """An answer to what was published does not come any more; what is published elsewhere goes on."""
+    moved = edited(SPEC, ('"6379:6379", ', ""))
+
+    def ask_twice() -> list[str]:
+        with socket.create_connection(("192.0.2.1", 6379), timeout=1) as connection:
+            found = []
+            for signal in ("talking", "asked-again"):
+                try:
+                    connection.sendall(b"?")
+                    found.append(connection.recv(8).decode())
+                except OSError as error:
+                    found.append(type(error).__name__)
+                Path("/run", signal).touch()
+                if signal == "talking":
+                    wait_for_the_change()
+            return found
+
+    with talking(lab, ask_twice) as conversation:
+        apply_in(lab, moved)
+        lab.command("touch /run/enough")
+        first, second = conversation()
+    assert first == "?"
+    assert second in ("ConnectionResetError", "TimeoutError", "")
+    check(lab, "remote -> 192.0.2.1:5000  redis sees 192.0.2.9")
+    apply_in(lab, SPEC)
+
+
+def test_hairpin_follows_what_is_published(lab: Lab) -> None:
+    """An endpoint that publishes nothing yet reaches itself through its first publication at once."""
+    lab.serve("client", 81)
+    lab.wait_for(Probe("", "172.17.0.4", 81))
+    apply_in(lab, edited(SPEC, *EDITS["hairpin of another port"]))
+    check(lab, "client -> 192.0.2.1:81  client sees 172.17.0.1")
+    apply_in(lab, SPEC)
+    check(lab, "client -> 192.0.2.1:81  refused")
