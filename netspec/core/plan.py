@@ -7,7 +7,8 @@ The laws, each a property test:
 2. *Leave it before it goes*: a step whose *before* required something runs before that is deleted.
 3. *What stands on a replaced resource is replaced* (`core.change`).
 4. *Of what is free to go, deletes go first, then updates, then creates; ties by rank and key.* A kind
-   that makes before it breaks has its creates first and its deletes last.
+   that makes before it breaks has its creates first and its deletes last. Kinds that go together have all
+   their steps in one run, before other kinds' deletes: what is one transaction is not cut.
 5. *What is remembered is remembered first*: a record is there before the step it is about, and goes after it.
 6. *What moves other things along moves first*: a step on what it disturbs comes after it.
 """
@@ -183,7 +184,7 @@ Priority = tuple[int, int, Key, Verb]
 
 def _priority(step: Step) -> Priority:
     resource = _resource_of(step)
-    phase = -step.verb if resource.make_before_break else step.verb
+    phase = -1 if resource.together else -step.verb if resource.make_before_break else step.verb
     rank = -resource.rank if step.verb is Verb.DELETE else resource.rank
     return (phase, rank, step.key, step.verb)
 

@@ -35,9 +35,9 @@ class Policy(StrEnum):
     """Needed to create the object again; never compared."""
 
 
-def identity() -> Any:  # noqa: ANN401  as dataclasses.field, whose type stands for any field's
+def identity(default: Any = dataclasses.MISSING) -> Any:  # noqa: ANN401  as dataclasses.field, whose type stands for any field's
     """A field that is part of the key."""
-    return field(metadata={"policy": Policy.IDENTITY})
+    return field(default=default, metadata={"policy": Policy.IDENTITY})
 
 
 def in_place(default: Any = None, disruption: Disruption = Disruption.LIVE) -> Any:  # noqa: ANN401
@@ -102,6 +102,8 @@ class Resource:
     """Among steps that are all free to go, lower ranks are created first and deleted last."""
     make_before_break: ClassVar[bool] = False
     """Creations of this kind go before deletions of it."""
+    together: ClassVar[bool] = False
+    """Steps on resources of such kinds are one run: the kernel takes them as one transaction."""
     __pydantic_config__: ClassVar[dict[str, str]] = {"ser_json_bytes": "hex", "val_json_bytes": "hex"}
     """How whoever writes resources as JSON shall write packed bytes."""
     guarded: ClassVar[bool] = False

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from netspec.core.change import Action, Change
 from netspec.core.plan import Plan
@@ -125,6 +125,8 @@ def _busy_ports(ground: Ground) -> Iterator[Diagnostic]:
     listeners = ground.kernel.listeners()
     for publication in new:
         *listen, protocol, ports = publication.element.split(" . ")
+        if publication.set.endswith("_lo"):
+            listen = ["127.0.0.0/8"]
         first, _, last = ports.partition("-")
         run = range(int(first), int(last or first) + 1)
         version = ip_address(publication.value.partition(" ")[0]).version
@@ -139,14 +141,11 @@ def _meets(listener: Listener, listen: list[str], version: int) -> bool:
     wildcard = listener.address.is_unspecified
     if listener.address.version != version and not (wildcard and isinstance(listener.address, IPv6Address)):
         return False
-    if not listen or wildcard:
+    if not listen or wildcard or listen[0].startswith('"'):
         # A resolver on 127.0.0.53, or ::1, is as local as it wants to be: it does lose its clients.
+        # Which addresses a link will have is not for us to say.
         return True
-    return listener.address == _same_family(listen[0])
-
-
-def _same_family(text: str) -> IPv4Address | IPv6Address:
-    return ip_address(text)
+    return listener.address in ip_network(listen[0])
 
 
 def _busy(publication: NatElement, listener: Listener, ground: Ground) -> Diagnostic:

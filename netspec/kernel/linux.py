@@ -73,5 +73,5 @@ def _tables(stack: str) -> tuple[TableRow, ...]:
     from netspec.kernel.nftables import Nftables  # noqa: PLC0415  importing netspec must not need the library
 
     with Nftables() as tables:
-        found = tables.table("", "inet", f"netspec-{stack}")
-    return (found,) if found is not None else ()
+        found = [tables.table("", family, f"netspec-{stack}") for family in ("inet", "bridge")]
+    return tuple(table for table in found if table is not None)

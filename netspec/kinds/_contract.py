@@ -22,7 +22,7 @@ PROTOCOL = 110
 class SpecModel(BaseModel):
     """Base of everything a user writes: frozen, and no key but the declared ones."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -31,8 +31,9 @@ class SpecModel(BaseModel):
         properties = handler.resolve_ref_schema(schema).get("properties", {})
         written = cls.__mro__[: cls.__mro__.index(SpecModel)]
         for name, text in field_docs(reversed(written)).items():
-            if name in properties:
-                properties[name]["description"] = text
+            key = name.removesuffix("_")
+            if key in properties:
+                properties[key]["description"] = text
         return schema
 
 

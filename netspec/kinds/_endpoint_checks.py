@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from netspec.kinds._collisions import collisions
 from netspec.kinds._contract import Finding, Place
 
 MAX_PORTS = 1023
@@ -15,7 +16,7 @@ def check(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa
     yield from _bridges(specs, document.bridges)
     yield from _names(specs, document.bridges)
     yield from _targets(specs, document)
-    yield from _collisions(specs)
+    yield from collisions(specs, document.nat)
 
 
 def _interfaces(specs: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Place]]:
@@ -92,8 +93,9 @@ def _targets(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # n
             path = ("endpoints", endpoint, "publish", index)
             if not versions:
                 yield Finding("NS0302", "an endpoint without an address cannot publish", path)
-            elif publication.listens_on is not None and publication.listens_on.version not in versions:
-                message = f"{publication.listens_on} is IPv{publication.listens_on.version}; the endpoint has none"
+            elif not any(publication.serves(version) for version in versions):
+                wanted = 4 if publication.serves(4) else 6
+                message = f"{publication.listen} is IPv{wanted}; the endpoint has none"
                 yield Finding("NS0303", message, path, hint="give its bridge a subnet of that family")
 
 
@@ -104,31 +106,3 @@ def _versions(spec: Any, document: Any) -> Iterator[int]:  # noqa: ANN401
             subnet = document.subnets.get(choice) if isinstance(choice, str) else choice
             if subnet is not None:
                 yield subnet.cidr.version
-
-
-def _collisions(specs: Mapping[str, Any]) -> Iterator[Finding]:
-    """Runs of ports on one address and protocol, sorted: each only has to be compared with the one before."""
-    runs = sorted(
-        (str(publication.listen), publication.protocol, publication.port.first, publication.port.last, name, index)
-        for name, spec in specs.items()
-        for index, publication in enumerate(spec.publish)
-    )
-    previous: tuple[str, str, int, int, str, int] | None = None
-    for run in runs:
-        if previous is not None and run[:2] == previous[:2] and run[2] <= previous[3]:
-            yield _collision(previous, run)
-        if previous is None or run[:2] != previous[:2] or run[3] > previous[3]:
-            previous = run
-
-
-def _collision(first: tuple[str, str, int, int, str, int], second: tuple[str, str, int, int, str, int]) -> Finding:
-    listen, protocol, port, _, name, index = second
-    where = "" if listen == "any" else f" on {listen}"
-    return Finding(
-        "NS0301",
-        f"host port {port}/{protocol} is published twice{where}",
-        ("endpoints", name, "publish", index),
-        hint="pick another host port, or bind each to its own address: 203.0.113.4:8443:443",
-        label=f"published here for endpoint/{name}",
-        related=((("endpoints", first[4], "publish", first[5]), f"and here for endpoint/{first[4]}"),),
-    )

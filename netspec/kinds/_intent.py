@@ -52,7 +52,8 @@ class Pool:
 class Segment:
     """A layer-2 segment that endpoints join; `kind` is the word for it in addresses, `bridge`.
 
-    `publishes` is true where an endpoint on it publishes a port.
+    `publishes` is true where an endpoint on it publishes a port. `access` is `published`, `routed` or `open`;
+    `host_access` `open` or `closed`.
     """
 
     kind: str
@@ -60,6 +61,11 @@ class Segment:
     pools: tuple[Pool, ...] = ()
     mtu: int = 1500
     publishes: bool = False
+    access: str = "published"
+    internal: bool = False
+    host_access: str = "open"
+    port_isolation: bool = False
+    antispoof: bool = True
 
     @property
     def address(self) -> str:

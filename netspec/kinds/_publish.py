@@ -1,21 +1,24 @@
 """Published ports: Docker's `-p` strings and the long form, as one value."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, collapse_addresses, ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from netspec.core.elements import Part, concat, ifname
 from netspec.core.resource import Mark
-from netspec.kernel.operations import Address
+from netspec.kernel.operations import Address, Network
 from netspec.kinds._contract import SpecModel
-from netspec.kinds._types import IpAddress, ip_address, text, wrong
+from netspec.kinds._types import Cidr, ip_address, link_name, text, wrong
 from netspec.kinds.nat_element import NatElement, element
 
 _PORTS = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
-_SHAPE = "[LISTEN:]HOST[-HOST]:TARGET[-TARGET][/tcp|udp]"
+_SHAPE = "[LISTEN:]HOST[-HOST]:TARGET[-TARGET][/tcp|udp|sctp]"
+PROTOCOLS = ("tcp", "udp", "sctp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,31 @@ PortRange = Annotated[
 ]
 
 
+def listen_at(value: Any) -> Address | str:  # noqa: ANN401
+    """`any`, `loopback`, an address, or the name of a link."""
+    if isinstance(value, IPv4Address | IPv6Address):
+        return value
+    raw = text(value)
+    if raw in ("any", "loopback"):
+        return raw
+    try:
+        found = ip_address(raw)
+    except PydanticCustomError:
+        # No link has a colon or only digits and dots in its name, so these were meant for addresses.
+        if ":" in raw or raw.replace(".", "").isdigit() or "/" in raw:
+            raise
+        return link_name(raw)
+    return found
+
+
+Listen = Annotated[
+    Any,
+    BeforeValidator(listen_at),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["any", "loopback", "192.0.2.1", "eth0"]}),
+]
+
+
 class PublishSpec(SpecModel):
     """A port of the host that leads to a port of an endpoint."""
 
@@ -64,10 +92,12 @@ class PublishSpec(SpecModel):
     """Port of the host, or a range."""
     to: PortRange
     """Port of the endpoint, or a range of the same length."""
-    protocol: Literal["tcp", "udp"] = "tcp"
-    """`tcp` or `udp`."""
-    listen: Annotated[Literal["any"] | IpAddress, Field(union_mode="left_to_right")] = "any"
-    """`any`, or the one address of the host at which the port is open."""
+    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
+    """`tcp`, `udp` or `sctp`."""
+    listen: Listen = "any"
+    """Where on the host the port is open: `any`, `loopback`, an address, or a link."""
+    from_: Annotated[tuple[Cidr, ...], Field(alias="from", examples=[["198.51.100.0/24"]])] = ()
+    """Who may connect; everybody unless said. The host itself always may."""
 
     @model_validator(mode="before")
     @classmethod
@@ -78,15 +108,27 @@ class PublishSpec(SpecModel):
     def _ranges_fit(self) -> "PublishSpec":
         if len(self.port) != len(self.to):
             raise _unequal(self.port, self.to)
+        if self.listen == "loopback" and self.from_:
+            hint = "only the host itself reaches its loopback; leave `from` away"
+            raise wrong("NS0147", "`from` does not go with `listen: loopback`", hint)
+        for each in self.from_:
+            if not self.serves(each.version):
+                raise wrong("NS0147", f"{each} cannot connect to {self.listen}: one is IPv4, the other IPv6")
         return self
 
     @property
-    def listens_on(self) -> Address | None:
-        """The address, or None for any."""
-        return None if self.listen == "any" else self.listen
+    def address(self) -> Address | None:
+        """The one address it is open at, or None; 0.0.0.0 and :: are all addresses of their family."""
+        return None if isinstance(self.listen, str) or self.listen.is_unspecified else self.listen
+
+    def serves(self, version: int) -> bool:
+        """Whether it can be open over this IP version."""
+        if not isinstance(self.listen, str):
+            return bool(self.listen.version == version)
+        return version == 4 or self.listen != "loopback"
 
     def __str__(self) -> str:
-        where = "" if self.listens_on is None else f"{self.listens_on} port "
+        where = "" if self.listen == "any" else f"{self.listen} port "
         return f"{where}{self.port}/{self.protocol}"
 
 
@@ -101,14 +143,14 @@ def _unequal(port: Ports, to: Ports) -> PydanticCustomError:
 def parse_publish(raw: str) -> dict[str, object]:
     """The fields of Docker's string form. Raises PydanticCustomError for anything else."""
     body, slash, protocol = raw.partition("/")
-    if slash and protocol not in ("tcp", "udp"):
-        raise wrong("NS0143", f'"{protocol}" cannot be published', "write /tcp or /udp")
+    if slash and protocol not in PROTOCOLS:
+        raise wrong("NS0143", f'"{protocol}" cannot be published', "write /tcp, /udp or /sctp")
     listen, host, target = _parts(raw, body)
     if not host:
         raise wrong("NS0144", f'"{raw}" names no host port', f"name it: 8080:{target}")
     fields: dict[str, object] = {"port": parse_ports(host), "to": parse_ports(target), "protocol": protocol or "tcp"}
     if listen:
-        fields["listen"] = ip_address(listen)
+        fields["listen"] = listen_at(listen)
     return fields
 
 
@@ -131,18 +173,42 @@ def _parts(raw: str, body: str) -> tuple[str, str, str]:
 
 
 def elements(spec: PublishSpec, target: Address, mark: Mark) -> Iterator[NatElement]:
-    """The map elements that lead one publication to one target address of the same family as the map.
+    """The elements that lead one publication to one target address, and say who may use it.
 
     A range that keeps its numbers is one interval element; a shifted one is an element for each port,
     since a map sends a whole interval to a single port.
     """
-    version = target.version
-    listen = f"{spec.listens_on} . " if spec.listens_on is not None else ""
-    at = "_at" if listen else ""
+    version, (suffix, where) = target.version, _place(spec)
     if len(spec.port) > 1 and spec.port == spec.to:
-        key = f"{listen}{spec.protocol} . {spec.port}"
-        yield element(mark, f"publish{version}_range{at}", key, str(target))
-        return
-    for offset in range(len(spec.port)):
-        key = f"{listen}{spec.protocol} . {spec.port.first + offset}"
-        yield element(mark, f"publish{version}{at}", key, f"{target} . {spec.to.first + offset}")
+        key = concat(*where, spec.protocol, str(spec.port))
+        yield element(mark, f"publish{version}_range{suffix}", key, str(target))
+    else:
+        for offset in range(len(spec.port)):
+            key = concat(*where, spec.protocol, spec.port.first + offset)
+            yield element(mark, f"publish{version}{suffix}", key, concat(target, spec.to.first + offset))
+    if spec.from_:
+        yield element(mark, f"limited{version}{suffix}", concat(*where, spec.protocol, str(spec.port)))
+    for source in collapsed(spec.from_, version):
+        yield element(mark, f"from{version}{suffix}", concat(source, *where, spec.protocol, str(spec.port)))
+
+
+def routed_elements(spec: PublishSpec, target: Address, mark: Mark) -> Iterator[NatElement]:
+    """What opens the target's ports at its own address, where the segment is routed."""
+    everybody = ip_network("0.0.0.0/0" if target.version == 4 else "::/0")
+    for source in collapsed(spec.from_ or (everybody,), target.version):
+        yield element(mark, f"routed{target.version}", concat(source, target, spec.protocol, str(spec.to)))
+
+
+def collapsed(networks: Iterable[Network], version: int) -> Iterator[Network]:
+    """The networks of one IP version, without those that others cover: a set takes no overlap."""
+    yield from collapse_addresses(each for each in networks if each.version == version)  # type: ignore[type-var]  # of one
+
+
+def _place(spec: PublishSpec) -> tuple[str, tuple[Part, ...]]:
+    """Where it is open: what names of sets end in, and what keys begin with."""
+    if spec.address is not None:
+        return "_at", (spec.address,)
+    if spec.listen == "loopback":
+        return "_lo", ()
+    wildcard = spec.listen == "any" or not isinstance(spec.listen, str)
+    return ("", ()) if wildcard else ("_on", (ifname(spec.listen),))

@@ -1,51 +1,61 @@
-"""The text of our nftables table: chains, rules, and the empty sets and maps that elements fill.
+"""The text of our nftables tables: chains, rules, and the empty sets and maps that elements fill.
 
 It is constant but for the table's name, and in the form in which `nft -s -t list table` prints it. Rules hold
-no data; the elements of kinds do. Keys and values as in `netspec.core.elements`:
+no data; the elements of kinds do. Keys and values as in `netspec.core.elements`; of each name with a `4` there
+is one with a `6`:
 
-===================== ============================== =====================================================
-set or map            key : value                    what an element says
-===================== ============================== =====================================================
-fingerprint           mark                           kept by the kernel adapter; no resource comes of it
-former                mark                           comment: a sysctl's value before us
-segments              "link"                         a bridge of ours: judged on the way in and out
-same                  "link" . "link"                traffic from the one to the other is not judged
-own4, own6            prefix . "link"                sources that a segment may have
-masquerade4, …6       prefix                         sources that leave under the host's address
-publish4, …6          proto . port : address . port  open at every address of the host
-publish4_at, …6_at    address . proto . port : …     open at one address of the host; beats the former
-publish4_range, …     proto . first-last : address   a range that keeps its port numbers
-publish4_range_at, …  address . proto . … : address  the same at one address of the host
-===================== ============================== =====================================================
+===================== ================================= ==================================================
+set or map            key : value                       what an element says
+===================== ================================= ==================================================
+fingerprint           mark                              kept by the kernel adapter; no resource comes of it
+former                mark                              comment: a sysctl's value before us
+segments              "link"                            a bridge of ours: judged on the way in and out
+within                "link" . "link" : verdict         what becomes of traffic from the one to the other
+access                "link" : verdict                  what becomes of what enters a bridge from elsewhere
+internal              "link"                            a bridge that nothing leaves
+host_closed           "link"                            a bridge whose endpoints may not talk to the host
+own4                  prefix . "link"                   sources that a segment may have
+routed4               prefix . address . proto . ports  open to the one at the endpoint's own address
+masquerade4           prefix                            sources that leave under the host's address
+masquerade4_out       prefix . "link"                   the same, by one link
+snat4                 prefix : addresses                sources that leave under these addresses
+snat4_out             prefix . "link" : addresses       the same, by one link
+netmap4, netmap4_in   prefix : prefix                   one-to-one translation, outward and inward
+netmapped4            prefix                            destinations that netmap4_in translates
+return4               address                           targets whose answers would not come back by themselves
+publish4              proto . port : address . port     open at every address of the host
+publish4_range        proto . ports : address           a range that keeps its port numbers
+publish4_on, …        "link" . proto . port : …         open to what arrives by one link
+publish4_at, …        address . proto . port : …        open at one address of the host
+publish4_lo, …        proto . port : …                  open at 127.0.0.0/8 (IPv4 only)
+limited4, …_on, …_at  [where .] proto . ports           publications that are not for everybody
+from4, …_on, …_at     prefix [. where] . proto . ports  who may use them
+===================== ================================= ==================================================
+
+A publication at an address beats one on a link, which beats one that is open everywhere.
 
 What comes in and what goes out are judged in two chains: were they one, an accept for the destination would
 end the judging before the source's own rules are reached. No chain drops by policy, and what neither enters
-nor leaves a segment of ours is let alone.
+nor leaves a segment of ours is let alone. All of ICMP is said as `icmp type != 255`, a type that is never given out
+(RFC 2780): nft would look the protocol's own name up in /etc/protocols, which small systems lack.
 """
 
-_SETS = (
-    ("fingerprint", "mark", False),
-    ("former", "mark", False),
-    ("segments", "ifname", False),
-    ("same", "ifname . ifname", False),
-    ("own4", "ipv4_addr . ifname", True),
-    ("own6", "ipv6_addr . ifname", True),
-    ("masquerade4", "ipv4_addr", True),
-    ("masquerade6", "ipv6_addr", True),
+from collections.abc import Iterator
+
+_FIXED = (
+    ("set", "fingerprint", "mark", False),
+    ("set", "former", "mark", False),
+    ("set", "segments", "ifname", False),
+    ("map", "within", "ifname . ifname : verdict", False),
+    ("map", "access", "ifname : verdict", False),
+    ("set", "internal", "ifname", False),
+    ("set", "host_closed", "ifname", False),
 )
+_PORT = "inet_proto . inet_service"
+_WHERE = {"": "", "_on": "ifname . ", "_at": "{address} . "}
+"""Publications by where they are open: what stands before protocol and port in their keys."""
 
 _CHAINS = """\
-	chain publish {
-		dnat ip to ip daddr . meta l4proto . th dport map @publish4_at
-		dnat ip to ip daddr . meta l4proto . th dport map @publish4_range_at
-		dnat ip to meta l4proto . th dport map @publish4
-		dnat ip to meta l4proto . th dport map @publish4_range
-		dnat ip6 to ip6 daddr . meta l4proto . th dport map @publish6_at
-		dnat ip6 to ip6 daddr . meta l4proto . th dport map @publish6_range_at
-		dnat ip6 to meta l4proto . th dport map @publish6
-		dnat ip6 to meta l4proto . th dport map @publish6_range
-	}
-
 	chain loopback_guard {
 		type filter hook prerouting priority raw; policy accept;
 		iifname @segments ip saddr 127.0.0.0/8 drop
@@ -55,31 +65,64 @@ _CHAINS = """\
 	chain publish_arriving {
 		type nat hook prerouting priority dstnat; policy accept;
 		ip daddr 127.0.0.0/8 accept
-		fib daddr type local jump publish
+		fib daddr type local jump arriving
+		dnat ip prefix to ip daddr map @netmap4_in
+		dnat ip6 prefix to ip6 daddr map @netmap6_in
 	}
 
 	chain publish_local {
 		type nat hook output priority -100; policy accept;
 		ip6 daddr ::1 accept
-		fib daddr type local jump publish
+		fib daddr type local jump leaving
 	}
 
 	chain ingress {
 		type filter hook forward priority filter; policy accept;
 		oifname != @segments accept
 		ct state established,related accept
-		ct status dnat accept
-		iifname . oifname @same accept
+		iifname . oifname vmap @within
+		oifname vmap @access
 		drop
 	}
 
 	chain egress {
 		type filter hook forward priority filter + 1; policy accept;
 		iifname != @segments accept
-		iifname . oifname @same accept
+		iifname . oifname vmap @within
 		ct state invalid drop
+		ct state established,related accept
+		iifname @internal drop
 		ip saddr . iifname @own4 accept
 		ip6 saddr . iifname @own6 accept
+		drop
+	}
+
+	chain apart {
+		ct status dnat accept
+		drop
+	}
+
+	chain published {
+		ct status dnat ct original ip daddr @netmapped4 drop
+		ct status dnat ct original ip6 daddr @netmapped6 drop
+		ct status dnat accept
+		drop
+	}
+
+	chain routed {
+		icmp type != 255 accept
+		icmpv6 type != 255 accept
+		ip saddr . ip daddr . meta l4proto . th dport @routed4 accept
+		ip6 saddr . ip6 daddr . meta l4proto . th dport @routed6 accept
+		drop
+	}
+
+	chain host_access {
+		type filter hook input priority filter; policy accept;
+		iifname != @host_closed accept
+		ct state established,related accept
+		icmp type != 255 accept
+		icmpv6 type != 255 accept
 		drop
 	}
 
@@ -88,29 +131,133 @@ _CHAINS = """\
 		oifname @segments ip saddr 127.0.0.0/8 masquerade
 		oifname @segments ct status dnat ip saddr . oifname @own4 masquerade
 		oifname @segments ct status dnat ip6 saddr . oifname @own6 masquerade
+		oifname @segments ct status dnat ip daddr @return4 masquerade
+		oifname @segments ct status dnat ip6 daddr @return6 masquerade
 		oifname @segments accept
 		oifname "lo" accept
+		snat ip prefix to ip saddr map @netmap4
+		snat ip6 prefix to ip6 saddr map @netmap6
+		snat ip to ip saddr . oifname map @snat4_out
+		snat ip6 to ip6 saddr . oifname map @snat6_out
+		snat ip to ip saddr map @snat4
+		snat ip6 to ip6 saddr map @snat6
+		ip saddr . oifname @masquerade4_out masquerade
+		ip6 saddr . oifname @masquerade6_out masquerade
 		ip saddr @masquerade4 masquerade
 		ip6 saddr @masquerade6 masquerade
 	}
 """
 
+_GUARD = """\
+	set fingerprint {
+		type mark
+	}
+
+	set guarded {
+		type ifname
+	}
+
+	set guarded_mac {
+		type ifname . ether_addr
+	}
+
+	set guarded4 {
+		type ifname . ipv4_addr
+	}
+
+	set guarded6 {
+		type ifname . ipv6_addr
+	}
+
+	set advertised6 {
+		typeof iifname . @th,64,128
+	}
+
+	chain guard {
+		type filter hook prerouting priority dstnat; policy accept;
+		iifname != @guarded accept
+		iifname . ether saddr != @guarded_mac drop
+		arp operation { request, reply } iifname . arp saddr ether @guarded_mac goto guard_arp
+		iifname . ip saddr @guarded4 accept
+		icmpv6 type { nd-router-advert, nd-redirect } drop
+		icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @advertised6 drop
+		iifname . ip6 saddr @guarded6 accept
+		drop
+	}
+
+	chain guard_arp {
+		arp saddr ip 0.0.0.0 accept
+		iifname . arp saddr ip @guarded4 accept
+		drop
+	}
+"""
+"""What an endpoint may send: by its port, its own MAC and addresses. 0.0.0.0 asks whether an address is free."""
+
 
 def skeleton(table: str) -> str:
     """The complete text of table `inet TABLE`."""
-    parts = [_declared("set", name, types, interval) for name, types, interval in _SETS]
-    parts += [_declared("map", *each) for version in (4, 6) for each in _maps(version)]
-    return f"table inet {table} {{\n" + "\n".join(parts) + "\n" + _CHAINS + "}\n"
+    parts = [_declared(*each) for each in (*_FIXED, *_families())]
+    return f"table inet {table} {{\n" + "\n".join([*parts, *_publishing()]) + "\n" + _CHAINS + "}\n"
 
 
-def _maps(version: int) -> list[tuple[str, str, bool]]:
-    address, port = f"ipv{version}_addr", "inet_proto . inet_service"
-    return [
-        (f"publish{version}", f"{port} : {address} . inet_service", False),
-        (f"publish{version}_at", f"{address} . {port} : {address} . inet_service", False),
-        (f"publish{version}_range", f"{port} : {address}", True),
-        (f"publish{version}_range_at", f"{address} . {port} : {address}", True),
-    ]
+def guard_skeleton(table: str) -> str:
+    """The complete text of table `bridge TABLE`, which keeps endpoints from sending under other addresses."""
+    return f"table bridge {table} {{\n{_GUARD}}}\n"
+
+
+def _families() -> Iterator[tuple[str, str, str, bool]]:
+    for version in (4, 6):
+        address = f"ipv{version}_addr"
+        for name, types in (
+            ("own", f"{address} . ifname"),
+            ("routed", f"{address} . {address} . {_PORT}"),
+            ("masquerade", address),
+            ("masquerade{}_out", f"{address} . ifname"),
+            ("snat", f"{address} : interval {address}"),
+            ("snat{}_out", f"{address} . ifname : interval {address}"),
+            ("netmap", f"{address} : interval {address}"),
+            ("netmap{}_in", f"{address} : interval {address}"),
+            ("netmapped", address),
+        ):
+            named = name.format(version) if "{}" in name else f"{name}{version}"
+            yield "map" if ":" in types else "set", named, types, True
+        yield "set", f"return{version}", address, False
+        for where, before in _WHERE.items():
+            key = before.format(address=address) + _PORT
+            yield "map", f"publish{version}{where}", f"{key} : {address} . inet_service", False
+            yield "map", f"publish{version}_range{where}", f"{key} : {address}", True
+            yield "set", f"limited{version}{where}", key, True
+            yield "set", f"from{version}{where}", f"{address} . {key}", True
+    yield "map", "publish4_lo", f"{_PORT} : ipv4_addr . inet_service", False
+    yield "map", "publish4_range_lo", f"{_PORT} : ipv4_addr", True
+
+
+def _publishing() -> Iterator[str]:
+    """The chains that choose a publication, the most specific first."""
+    arriving, leaving = [], ["\t\tip daddr 127.0.0.0/8 jump publish_lo\n"]
+    yield _chain("publish_lo", [_translation(4, "meta l4proto . th dport", f"{run}_lo") for run in ("", "_range")])
+    for where in ("_at", "_on", ""):
+        rules, limits = [], []
+        for version, family in ((4, "ip"), (6, "ip6")):
+            place = {"_at": f"{family} daddr . ", "_on": "iifname . ", "": ""}[where]
+            key = f"{place}meta l4proto . th dport"
+            rules += [_translation(version, key, f"{run}{where}") for run in ("", "_range")]
+            limits.append(f"\t\t{key} @limited{version}{where} {family} saddr . {key} != @from{version}{where} drop\n")
+        yield _chain(f"publish{where}", rules)
+        arriving += [*limits, f"\t\tjump publish{where}\n"]
+        leaving += [] if where == "_on" else [f"\t\tjump publish{where}\n"]
+    yield _chain("arriving", arriving)
+    # What 127.0.0.1 alone is published for beats what all of 127/8 is.
+    yield _chain("leaving", [leaving[1], leaving[0], *leaving[2:]])
+
+
+def _translation(version: int, key: str, suffix: str) -> str:
+    family = "ip" if version == 4 else "ip6"
+    return f"\t\tdnat {family} to {key} map @publish{version}{suffix}\n"
+
+
+def _chain(name: str, rules: list[str]) -> str:
+    return f"\tchain {name} {{\n{''.join(rules)}\t}}\n"
 
 
 def _declared(sort: str, name: str, types: str, interval: bool) -> str:  # noqa: FBT001  a row of the tables above

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netspec.core.elements import concat, ifname
 from netspec.core.resource import Resource, carried, in_place
@@ -24,7 +24,7 @@ from netspec.kinds._links import (
     mark_of,
     stack_group,
 )
-from netspec.kinds._types import LinkName, Mac, Mtu
+from netspec.kinds._types import LinkName, Mac, Mtu, wrong
 from netspec.kinds.address import Address, broadcast_of
 from netspec.kinds.nat_element import element
 from netspec.kinds.subnet import SubnetChoice
@@ -36,6 +36,9 @@ SETTABLE = frozenset({2, 3, 4, 5, 6, 9, 23, 25})
 """IFLA_BR_* numbers (`linux/if_link.h`) kept so that a bridge can be made again as it was."""
 
 
+_ACCESS = {"published": "goto published", "routed": "goto routed", "open": "accept", "internal": "drop"}
+
+
 class BridgeSpec(SpecModel):
     """A layer-2 segment on the host."""
 
@@ -45,6 +48,27 @@ class BridgeSpec(SpecModel):
     """MTU in bytes of the bridge and of its endpoints; `auto` is that of the link with the default route."""
     mac: Mac = "auto"
     """MAC address; `auto` is derived from stack and name, and never changes."""
+    internal: bool = False
+    """Nothing passes between this bridge and anything outside it; only the host reaches its endpoints."""
+    access: Literal["published", "routed", "open"] = "published"
+    """Who reaches endpoints from outside: `published` only published ports; `routed` ICMP and the target ports
+    of publications, at the endpoints' own addresses, with nothing translated; `open` everything."""
+    host_access: Literal["open", "closed"] | None = None
+    """Whether endpoints reach services of the host: `open`, or `closed` but for ICMP and answers. `open` unless
+    the bridge is internal."""
+    port_isolation: bool = False
+    """Endpoints of this bridge cannot talk to each other."""
+    antispoof: bool = True
+    """Endpoints can send only from their own MAC and addresses."""
+
+    @model_validator(mode="after")
+    def _internal_is_closed(self) -> "BridgeSpec":
+        if self.internal and self.host_access == "open":
+            hint = "leave `host_access` away; the host reaches the endpoints all the same"
+            raise wrong("NS0156", "an internal bridge is closed towards the host", hint)
+        if self.internal and self.access != "published":
+            raise wrong("NS0156", f"an internal bridge has no `access: {self.access}`", "leave one of the two away")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +173,7 @@ def expand(specs: Mapping[str, BridgeSpec], expansion: Expansion) -> Iterator[Re
             mac=hashed_mac(expansion.stack, segment.address) if spec.mac == "auto" else spec.mac,
             mtu=segment.mtu,
             addr_gen_mode=address_mode(segment.mtu, ipv6=segment.has(6)),
-            route_localnet=segment.publishes,
+            route_localnet=segment.publishes and segment.access != "routed",
             promote_secondaries=True,
             up=True,
         )
@@ -172,9 +196,21 @@ def _filter(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
     mark = expansion.mark(segment.address)
     name = ifname(segment.name)
     yield element(mark, "segments", name)
-    yield element(mark, "same", concat(name, name))
+    yield element(mark, "within", concat(name, name), _within(segment))
+    yield element(mark, "access", name, _ACCESS["internal" if segment.internal else segment.access])
+    if segment.internal:
+        yield element(mark, "internal", name)
+    if segment.internal or segment.host_access == "closed":
+        yield element(mark, "host_closed", name)
     for pool in segment.pools:
         yield element(mark, f"own{pool.version}", concat(pool.cidr, name))
+
+
+def _within(segment: Segment) -> str:
+    """What becomes of traffic between endpoints of the segment that passes the host."""
+    if not segment.port_isolation:
+        return "accept"
+    return "drop" if segment.internal else "goto apart"
 
 
 KIND = Kind(Bridge, observe, create, update, delete_link, features=("bridge",))

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from netspec.core.resource import Mark, Resource
-from netspec.kernel.operations import Address as IpAddress
 from netspec.kinds import _endpoint_checks
 from netspec.kinds._contract import Expansion, Section, SpecModel
+from netspec.kinds._exposure import exposed
+from netspec.kinds._guard import guarded
 from netspec.kinds._intent import Attachment
 from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
-from netspec.kinds._publish import PublishSpec, elements
+from netspec.kinds._publish import PublishSpec
 from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, wrong
 from netspec.kinds.address import Address, address_key, broadcast_of
 from netspec.kinds.netns import Netns
@@ -100,16 +101,7 @@ def expand(specs: Mapping[str, EndpointSpec], expansion: Expansion) -> Iterator[
             yield from _interface(attachment, interface, mark, publishes=bool(spec.publish))
         for index, publication in enumerate(spec.publish):
             origin = expansion.mark(f"endpoint/{name}.publish[{index}]")
-            for target in targets(publication, attachments):
-                yield from elements(publication, target, origin)
-
-
-def targets(publication: PublishSpec, attachments: tuple[Attachment, ...]) -> Iterator[IpAddress]:
-    """The endpoint's first address of each family that the publication is about."""
-    addresses = [interface.ip for attachment in attachments for interface in attachment.addresses]
-    for version in (4, 6):
-        if publication.listens_on is None or publication.listens_on.version == version:
-            yield from [address for address in addresses if address.version == version][:1]
+            yield from exposed(publication, attachments, origin)
 
 
 def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publishes: bool) -> Iterator[Resource]:
@@ -117,6 +109,7 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
     name = host_end(stack, attachment.endpoint, attachment.interface, spec)
     identity = (stack, attachment.endpoint, attachment.interface)
     mtu = spec.mtu or segment.mtu
+    mac = hashed_mac(*identity) if spec.mac == "auto" else spec.mac
     yield Veth(
         mark=mark,
         netns="",
@@ -126,7 +119,7 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         peer_netns=attachment.netns,
         peer_name=attachment.interface,
         mac=hashed_mac(*identity, "host"),
-        peer_mac=hashed_mac(*identity) if spec.mac == "auto" else spec.mac,
+        peer_mac=mac,
         mtu=mtu,
         peer_mtu=mtu,
         up=True,
@@ -136,7 +129,10 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         peer_addr_gen_mode=address_mode(mtu, ipv6=segment.has(6)),
         promote_secondaries=True,
     )
-    yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=publishes)
+    hairpin = publishes and segment.access != "routed"
+    yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=hairpin, isolated=segment.port_isolation)
+    if segment.antispoof:
+        yield from guarded(name, mac, attachment.addresses, mark)
     yield from _addresses(attachment, mark)
 
 

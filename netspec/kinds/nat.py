@@ -1,59 +1,143 @@
-"""The `nat` section: whose traffic leaves under the host's address."""
+"""The `nat` section: under which addresses traffic leaves, and where ports of the host lead."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from ipaddress import summarize_address_range
+from typing import Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
-
-from netspec.core.elements import concat
+from netspec.core.elements import Part, concat, ifname
 from netspec.core.resource import Resource
-from netspec.kernel.operations import Network
-from netspec.kinds._contract import Expansion, Finding, Section, SpecModel
-from netspec.kinds._types import ip_network, object_name, text
+from netspec.kernel.operations import Address, Network
+from netspec.kinds._contract import Expansion, Finding, Place, Section
+from netspec.kinds._nat_specs import NatSpec
+from netspec.kinds._publish import elements
 from netspec.kinds.nat_element import element
+from netspec.kinds.sysctl import Sysctl
+
+FORWARDING = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
+
+Claim = tuple[str, str, Network, Place]
+"""Set, link or `""`, and prefix that an entry wants for itself, and where it is written."""
 
 
-def _source(value: Any) -> Network | str:  # noqa: ANN401  whatever YAML held
-    raw = value if not isinstance(value, str) else value.strip()
-    if isinstance(raw, str) and ("/" in raw or ":" in raw):
-        return ip_network(raw)
-    return object_name(text(raw))
+def check(spec: NatSpec, document: Any) -> Iterator[Finding]:  # noqa: ANN401  the assembled model
+    """What is translated exists, and no source is translated to two things."""
+    claims: list[Claim] = []
+    for key in ("masquerade", "snat"):
+        for index, entry in enumerate(getattr(spec, key)):
+            path = ("nat", key, index)
+            source = entry.from_
+            if isinstance(source, str) and source not in document.bridges and source not in document.subnets:
+                yield _unknown(source, path, document)
+            elif key == "snat":
+                claims += [("snat", entry.out or "", each, path) for each in _written(source, document)]
+                yield from _wrong_family(entry, path, document)
+    for index, entry in enumerate(spec.netmap):
+        claims.append(("netmap", "", entry.from_, ("nat", "netmap", index)))
+        claims.append(("netmapped", "", entry.to, ("nat", "netmap", index)))
+    yield from _claimed_twice(claims)
 
 
-Source = Annotated[
-    Any,
-    BeforeValidator(_source),
-    PlainSerializer(str, when_used="json"),
-    WithJsonSchema({"description": "A bridge, a named subnet, or a CIDR.", "type": "string"}),
-]
+def _unknown(source: str, path: Place, document: Any) -> Finding:  # noqa: ANN401
+    known = ", ".join(sorted([*document.bridges, *document.subnets]))
+    return Finding(
+        "NS0230",
+        f'there is no bridge or subnet "{source}" to {"masquerade" if path[1] == "masquerade" else "translate"}',
+        path,
+        hint=f"known: {known}" if known else "declare it below bridges:, or write a CIDR",
+    )
 
 
-class NatSpec(SpecModel):
-    """Network address translation of the host."""
+def _written(source: Network | str, document: Any) -> Iterator[Network]:  # noqa: ANN401
+    """The prefixes of a source as far as the document says them."""
+    if not isinstance(source, str):
+        yield source
+        return
+    bridge = document.bridges.get(source)
+    for choice in bridge.subnets if bridge else (source,):
+        subnet = document.subnets.get(choice) if isinstance(choice, str) else choice
+        if subnet is not None and not isinstance(subnet.cidr, str):
+            yield subnet.cidr
 
-    masquerade: Annotated[tuple[Source, ...], Field(examples=[["docker0"]])] = ()
-    """Bridges, named subnets or CIDRs whose traffic to other networks leaves under the host's address."""
+
+def _wrong_family(entry: Any, path: Place, document: Any) -> Iterator[Finding]:  # noqa: ANN401
+    versions = {each.version for each in _written(entry.from_, document)}
+    if versions and entry.to[0].version not in versions:
+        message = f"{entry.from_} has no IPv{entry.to[0].version} addresses to leave as {entry.to[0]}"
+        yield Finding("NS0232", message, (*path, "to"), hint="write an address of its IP version")
 
 
-def check(spec: NatSpec, document: Any) -> Iterator[Finding]:  # noqa: ANN401
-    """What is masqueraded exists."""
-    for index, source in enumerate(spec.masquerade):
-        if isinstance(source, str) and source not in document.bridges and source not in document.subnets:
-            known = ", ".join(sorted([*document.bridges, *document.subnets]))
-            yield Finding(
-                "NS0230",
-                f'there is no bridge or subnet "{source}" to masquerade',
-                ("nat", "masquerade", index),
-                hint=f"known: {known}" if known else "declare it below bridges:, or write a CIDR",
-            )
+def _claimed_twice(claims: Iterable[Claim]) -> Iterator[Finding]:
+    before: list[Claim] = []
+    for claim in claims:
+        name, link, network, path = claim
+        for other in before:
+            if other[:2] == (name, link) and other[2].overlaps(network):
+                yield Finding(
+                    "NS0231",
+                    f"{network} overlaps {other[2]}, which is translated already",
+                    path,
+                    hint="let each address have one translation",
+                    related=((other[3], "translated here"),),
+                )
+                break
+        before.append(claim)
 
 
 def expand(spec: NatSpec, expansion: Expansion) -> Iterator[Resource]:
-    """One set element for each source prefix."""
-    for index, source in enumerate(spec.masquerade):
-        mark = expansion.mark(f"nat.masquerade[{index}]")
-        for network in _networks(source, expansion):
-            yield element(mark, f"masquerade{network.version}", concat(network))
+    """Elements of sets and maps, and forwarding where the host passes on what is not for its segments."""
+    yield from _masquerade(spec, expansion)
+    for index, entry in enumerate(spec.snat):
+        mark = expansion.mark(f"nat.snat[{index}]")
+        for network in _networks(entry.from_, expansion):
+            if network.version == entry.to[0].version:
+                key, suffix = _by_link(network, entry.out)
+                yield element(mark, f"snat{network.version}{suffix}", key, _span(*entry.to))
+    for index, mapped in enumerate(spec.netmap):
+        mark, version = expansion.mark(f"nat.netmap[{index}]"), mapped.from_.version
+        yield element(mark, f"netmap{version}", concat(mapped.from_), str(mapped.to))
+        yield element(mark, f"netmap{version}_in", concat(mapped.to), str(mapped.from_))
+        yield element(mark, f"netmapped{version}", concat(mapped.to))
+        yield _forwarding(version, expansion)
+    for index, led in enumerate(spec.dnat):
+        yield from elements(led.publication, led.target, expansion.mark(f"nat.dnat[{index}]"))
+        yield _forwarding(led.target.version, expansion)
+
+
+def _forwarding(version: int, expansion: Expansion) -> Sysctl:
+    name = FORWARDING[version]
+    return Sysctl(mark=expansion.mark(f"sysctl/{name}"), netns="", name=name, value="1")
+
+
+def _masquerade(spec: NatSpec, expansion: Expansion) -> Iterator[Resource]:
+    """What is masqueraded, without prefixes that others cover: sets of intervals take no overlap."""
+    wanted = [
+        (entry.out, network, index)
+        for index, entry in enumerate(spec.masquerade)
+        for network in _networks(entry.from_, expansion)
+    ]
+    kept: list[tuple[str | None, Network]] = []
+    for out, network, index in sorted(wanted, key=lambda each: (each[1].prefixlen, each[2])):
+        if any(link == out and _covers(other, network) for link, other in kept):
+            continue
+        kept.append((out, network))
+        key, suffix = _by_link(network, out)
+        yield element(expansion.mark(f"nat.masquerade[{index}]"), f"masquerade{network.version}{suffix}", key)
+
+
+def _covers(wide: Network, narrow: Network) -> bool:
+    return wide.overlaps(narrow) and wide.prefixlen <= narrow.prefixlen
+
+
+def _by_link(network: Network, out: str | None) -> tuple[str, str]:
+    """The key of a source, and what the name of its set ends in."""
+    parts: tuple[Part, ...] = (network,) if out is None else (network, ifname(out))
+    return concat(*parts), "" if out is None else "_out"
+
+
+def _span(first: Address, last: Address) -> str:
+    """A range as nft lists it: a prefix where it is one."""
+    prefixes = list(summarize_address_range(first, last))
+    return str(prefixes[0]) if len(prefixes) == 1 else f"{first}-{last}"
 
 
 def _networks(source: Network | str, expansion: Expansion) -> Iterator[Network]:

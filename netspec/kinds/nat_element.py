@@ -1,5 +1,6 @@
 """One element of a set or map of our nftables table: a published port, a segment, a source prefix."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -12,13 +13,33 @@ from netspec.kinds._contract import Kind
 
 _MEANING = {
     "segments": "filter what enters or leaves",
-    "same": "allow within",
-    "own4": "allow sources",
-    "own6": "allow sources",
-    "masquerade4": "masquerade",
-    "masquerade6": "masquerade",
+    "within": "between its endpoints",
+    "access": "what enters",
+    "internal": "nothing leaves",
+    "host_closed": "closed towards the host",
+    "own": "allow sources",
+    "routed": "open",
+    "masquerade": "masquerade",
+    "snat": "leave as",
+    "netmap": "map",
+    "netmapped": "mapped destination",
+    "return": "answers through the host of",
+    "limited": "not for everybody",
+    "from": "for",
     "former": "remember",
+    "guarded": "guard",
+    "guarded_mac": "allow sender",
+    "advertised": "allow to advertise",
 }
+_VERDICTS = {
+    "goto published": "published ports",
+    "goto routed": "ICMP and published ports",
+    "goto apart": "published ports",
+    "accept": "everything",
+    "drop": "nothing",
+}
+_FAMILY = re.compile(r"^([a-z_]+?)[46](_range)?(_out|_in|_at|_on|_lo)?$")
+"""Names of sets that there are for each IP version."""
 
 BOOKKEEPING = "fingerprint"
 """The set in which the kernel adapter keeps the table's fingerprint; no resources come of it."""
@@ -29,6 +50,7 @@ class NatElement(Resource):
     """An element. `element` and `value` are in nft's syntax, in the one form that is also read back."""
 
     netns: str = identity()
+    family: str = identity(default="inet")
     table: str = identity()
     set: str = identity()
     element: str = identity()
@@ -36,6 +58,7 @@ class NatElement(Resource):
     comment: str = carried("")
 
     rank: ClassVar[int] = 1
+    together: ClassVar[bool] = True
 
     def key(self) -> Key:
         """`element/NETNS/SET KEY`."""
@@ -43,7 +66,7 @@ class NatElement(Resource):
 
     def requires(self) -> Iterator[Key]:
         """The table."""
-        yield table_key(self.netns, self.table)
+        yield table_key(self.netns, self.table, self.family)
 
     def cascades(self) -> Iterator[Key]:
         """Elements go with their table."""
@@ -56,13 +79,15 @@ class NatElement(Resource):
             *listen, protocol, ports = key.split(" . ")
             where = f"{listen[0]} port " if listen else ""
             return f"publish {where}{ports}/{protocol} -> {self.value.replace(' . ', ' port ')}"
-        words = _MEANING.get(self.set, self.set)
-        return f"{words} {key}"
+        found = _FAMILY.match(self.set)
+        words = _MEANING.get(found[1] if found else self.set, self.set)
+        value = f" -> {_VERDICTS.get(self.value, self.value)}" if self.value else ""
+        return f"{words} {key}{value}"
 
 
-def table_key(netns: str, table: str) -> Key:
+def table_key(netns: str, table: str, family: str = "inet") -> Key:
     """The key of a table of ours."""
-    return Key("table", netns, f"inet {table}")
+    return Key("table", netns, f"{family} {table}")
 
 
 def table_name(stack: str) -> str:
@@ -83,6 +108,19 @@ def element(mark: Mark, set_name: str, key: str, value: str = "", comment: str |
     )
 
 
+def guard_element(mark: Mark, set_name: str, key: str) -> NatElement:
+    """An element of the stack's table in the bridge family, which guards what endpoints send."""
+    return NatElement(
+        mark=mark,
+        netns="",
+        family="bridge",
+        table=table_name(mark.stack),
+        set=set_name,
+        element=key,
+        comment=mark.origin,
+    )
+
+
 def observe(snapshot: Snapshot) -> Iterator[NatElement]:
     """All elements of our table, whoever added them: the table is ours."""
     for table in snapshot.tables:
@@ -92,6 +130,7 @@ def observe(snapshot: Snapshot) -> Iterator[NatElement]:
             yield NatElement(
                 mark=Mark(snapshot.stack, _origin(row)),
                 netns=table.netns,
+                family=table.family,
                 table=table.name,
                 set=row.set,
                 element=row.key,
@@ -110,7 +149,13 @@ def _origin(row: ElementRow) -> str:
 def create(new: NatElement) -> Iterator[Operation]:
     """Add it."""
     yield ElementAdd(
-        netns=new.netns, table=new.table, set=new.set, key=new.element, value=new.value, comment=new.comment
+        netns=new.netns,
+        family=new.family,
+        table=new.table,
+        set=new.set,
+        key=new.element,
+        value=new.value,
+        comment=new.comment,
     )
 
 
@@ -128,7 +173,9 @@ def delete(old: NatElement) -> Iterator[Operation]:
 
 
 def _removal(old: NatElement) -> ElementDelete:
-    return ElementDelete(netns=old.netns, table=old.table, set=old.set, key=old.element, value=old.value)
+    return ElementDelete(
+        netns=old.netns, family=old.family, table=old.table, set=old.set, key=old.element, value=old.value
+    )
 
 
 def _flows(old: NatElement) -> Iterator[FlowDelete]:

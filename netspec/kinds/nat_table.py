@@ -1,4 +1,4 @@
-"""The skeleton of our nftables table: chains, rules, empty sets and maps. Data are elements (`nat_element`)."""
+"""The skeleton of our nftables tables: chains, rules, empty sets and maps. Data are elements (`nat_element`)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,15 +9,16 @@ from netspec.core.resource import Key, Mark, Resource, carried, identity, replac
 from netspec.kernel.operations import Operation, TableAdd, TableDelete
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
-from netspec.kinds._skeleton import skeleton
+from netspec.kinds._skeleton import guard_skeleton, skeleton
 from netspec.kinds.nat_element import BOOKKEEPING, table_key, table_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatTable(Resource):
-    """Table `inet NAME`. `rules` is a digest of chains, rules and definitions; `text` is what to load for them."""
+    """Table `FAMILY NAME`. `rules` is a digest of chains, rules and definitions; `text` is what to load for them."""
 
     netns: str = identity()
+    family: str = identity(default="inet")
     name: str = identity()
     rules: str = replaces()
     text: str = carried("")
@@ -26,12 +27,12 @@ class NatTable(Resource):
     guarded: ClassVar[bool] = True
 
     def key(self) -> Key:
-        """`table/NETNS/inet NAME`."""
-        return table_key(self.netns, self.name)
+        """`table/NETNS/FAMILY NAME`."""
+        return table_key(self.netns, self.name, self.family)
 
     def title(self) -> str:
         """What it is, for messages about one in the way."""
-        return f"nftables table inet {self.name}"
+        return f"nftables table {self.family} {self.name}"
 
 
 def table_of(stack: str) -> NatTable:
@@ -41,6 +42,13 @@ def table_of(stack: str) -> NatTable:
     return NatTable(mark=Mark(stack, "nat"), netns="", name=name, rules=digest(text), text=text)
 
 
+def guard_table_of(stack: str) -> NatTable:
+    """The table a stack has in the bridge family, where one of its endpoints is guarded."""
+    name = table_name(stack)
+    text = guard_skeleton(name)
+    return NatTable(mark=Mark(stack, "nat"), netns="", family="bridge", name=name, rules=digest(text), text=text)
+
+
 def observe(snapshot: Snapshot) -> Iterator[NatTable]:
     """Our table. A table of our name without our bookkeeping set is somebody else's."""
     for row in snapshot.tables:
@@ -48,6 +56,7 @@ def observe(snapshot: Snapshot) -> Iterator[NatTable]:
         yield NatTable(
             mark=Mark(snapshot.stack, "nat") if ours else None,
             netns=row.netns,
+            family=row.family,
             name=row.name,
             rules=row.written or digest(row.text),
             text=row.text,
@@ -56,7 +65,7 @@ def observe(snapshot: Snapshot) -> Iterator[NatTable]:
 
 def create(new: NatTable) -> Iterator[Operation]:
     """Load it whole."""
-    yield TableAdd(netns=new.netns, name=new.name, text=new.text)
+    yield TableAdd(netns=new.netns, family=new.family, name=new.name, text=new.text)
 
 
 def update(_old: NatTable, new: NatTable) -> Iterator[Operation]:
@@ -66,7 +75,7 @@ def update(_old: NatTable, new: NatTable) -> Iterator[Operation]:
 
 def delete(old: NatTable) -> Iterator[Operation]:
     """Remove it with all its elements."""
-    yield TableDelete(netns=old.netns, name=old.name)
+    yield TableDelete(netns=old.netns, family=old.family, name=old.name)
 
 
 KIND = Kind(NatTable, observe, create, update, delete, features=("nft", "nft-nat", "nft-fib"))

@@ -1,6 +1,6 @@
 """A port: the relation of a link to the bridge that is its master."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,11 +8,13 @@ from netspec.core.resource import Key, Resource, carried, identity, in_place
 from netspec.kernel.operations import Attributes, LinkSet, Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
-from netspec.kinds._links import mark_of, u8
+from netspec.kinds._links import changed, mark_of, u8
 
 HAIRPIN = 4
 """IFLA_BRPORT_MODE (`linux/if_link.h`): frames may leave by the port they came in."""
-SETTABLE = frozenset({2, 3, 5, 6, 7, 8, 9, 10, 12, 25, 27, 28, 29, 30, 31, 32, 33})
+ISOLATED = 33
+"""IFLA_BRPORT_ISOLATED: no frames between this port and others that are isolated."""
+SETTABLE = frozenset({2, 3, 5, 6, 7, 8, 9, 10, 12, 25, 27, 28, 29, 30, 31, 32})
 """The other IFLA_BRPORT_* numbers that can be set: kept, so that a port can be made again as it was."""
 
 
@@ -24,6 +26,7 @@ class Port(Resource):
     link: str = identity()
     bridge: str | None = in_place()
     hairpin: bool | None = in_place()
+    isolated: bool | None = in_place()
     settings: Attributes = carried(())
 
     rank: ClassVar[int] = 4
@@ -57,27 +60,39 @@ def observe(snapshot: Snapshot) -> Iterator[Port]:
             netns=row.netns,
             link=row.name,
             bridge=row.master,
-            hairpin=row.port_data.get(HAIRPIN, b"\0")[0] == 1,
+            hairpin=_flag(row.port_data, HAIRPIN),
+            isolated=_flag(row.port_data, ISOLATED),
             settings=tuple(sorted((n, v) for n, v in row.port_data.items() if n in SETTABLE)),
         )
+
+
+def _flag(data: Mapping[int, bytes], number: int) -> bool:
+    return data.get(number, b"\0")[0] == 1
+
+
+def _flags(wanted: Iterable[tuple[int, bool | None]]) -> Attributes:
+    return tuple((number, u8.pack(value)) for number, value in wanted if value is not None)
 
 
 def create(new: Port) -> Iterator[Operation]:
     """Enslave the link; settings are those it had, where it is made again."""
     yield LinkSet(netns=new.netns, name=new.link, master=new.bridge)
-    hairpin = ((HAIRPIN, u8.pack(1)),) if new.hairpin else ()
-    if hairpin or new.settings:
-        yield LinkSet(netns=new.netns, name=new.link, port_kind="bridge", port_data=(*hairpin, *new.settings))
+    # A new port has neither flag.
+    flags = _flags(((HAIRPIN, new.hairpin or None), (ISOLATED, new.isolated or None)))
+    if flags or new.settings:
+        yield LinkSet(netns=new.netns, name=new.link, port_kind="bridge", port_data=(*flags, *new.settings))
 
 
 def update(old: Port, new: Port) -> Iterator[Operation]:
-    """Move the link to another bridge, or set the flag."""
+    """Move the link to another bridge, or set a flag."""
     moved = new.bridge is not None and new.bridge != old.bridge
     if moved:
         yield LinkSet(netns=new.netns, name=new.link, master=new.bridge)
-    if new.hairpin is not None and (moved or new.hairpin != old.hairpin):
-        hairpin = (HAIRPIN, u8.pack(new.hairpin))
-        yield LinkSet(netns=new.netns, name=new.link, port_kind="bridge", port_data=(hairpin,))
+    hairpin = new.hairpin if moved else changed(old.hairpin, new.hairpin)
+    isolated = new.isolated if moved else changed(old.isolated, new.isolated)
+    flags = _flags(((HAIRPIN, hairpin), (ISOLATED, isolated)))
+    if flags:
+        yield LinkSet(netns=new.netns, name=new.link, port_kind="bridge", port_data=flags)
 
 
 def delete(old: Port) -> Iterator[Operation]:

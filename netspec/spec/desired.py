@@ -13,7 +13,7 @@ from netspec.kinds._addressing import Want, assign
 from netspec.kinds._contract import Expansion, Finding
 from netspec.kinds._intent import Attachment, Held, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
-from netspec.kinds.nat_table import table_of
+from netspec.kinds.nat_table import guard_table_of, table_of
 from netspec.kinds.subnet import edges
 from netspec.kinds.sysctl import IMPLIED, Sysctl, former_record, owed
 
@@ -43,6 +43,8 @@ def desired(document: Any, present: Present) -> Desired:  # noqa: ANN401
     ]
     if resources:
         resources.append(table_of(document.stack))
+    if any(segment.antispoof for segment in segments.values()):
+        resources.append(guard_table_of(document.stack))
     resources.extend(_former(resources, document.stack, present))
     state, contradictions = merge(resources)
     findings.extend(_contradicted(each) for each in contradictions)
@@ -63,6 +65,11 @@ def _segments(document: Any, present: Present) -> Mapping[str, Segment]:  # noqa
             pools=tuple(_pool(choice, document) for choice in spec.subnets),
             mtu=present.uplink_mtu if spec.mtu == "auto" else spec.mtu,
             publishes=name in publishing,
+            access=spec.access,
+            internal=spec.internal,
+            host_access="closed" if spec.internal else spec.host_access or "open",
+            port_isolation=spec.port_isolation,
+            antispoof=spec.antispoof,
         )
         for name, spec in document.bridges.items()
     }
@@ -148,8 +155,8 @@ def _by_endpoint(
 
 
 def _gateways(segment: Segment, addresses: tuple[Interface, ...], served: set[int]) -> Iterator[Address]:
-    """One gateway for each family that no interface before serves."""
-    for version in (4, 6):
+    """One gateway for each family that no interface before serves; an internal segment leads nowhere."""
+    for version in (4, 6) if not segment.internal else ():
         pools = (pool for pool in segment.pools if pool.version == version and pool.gateway is not None)
         pool = next((pool for pool in pools if any(each.ip in pool.cidr for each in addresses)), None)
         if pool is not None and pool.gateway is not None and version not in served:

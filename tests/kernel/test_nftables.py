@@ -65,7 +65,7 @@ def refused(*operations: NftOperation) -> tuple[str, NftOperation]:
 ELEMENTS = [
     add("segments", ifname("docker0"), comment="bridge/docker0"),
     add("segments", ifname("br-ä"[:3] + "a.100@x"), comment="with, commas } and : signs"),
-    add("same", concat(ifname("docker0"), ifname("docker0"))),
+    add("within", concat(ifname("docker0"), ifname("docker0")), "accept"),
     add("own4", concat(ip_network("172.17.0.0/16"), ifname("docker0"))),
     add("own4", concat(ip_network("192.0.2.1/32"), ifname("docker0"))),
     add("own6", concat(ip_network("fd00::/64"), ifname("docker0"))),
@@ -380,7 +380,7 @@ SPLICES: list[NftOperation] = [
     add("segments", '"a{b"; "'),
     add("segments", '"docker*"'),
     add("segments", ""),
-    add("segments", "@same"),
+    add("segments", "@internal"),
     add("segments", "$x"),
     add("segments; flush ruleset", '"a"'),
     add("publish4", "tcp . 1", "172.17.0.2 . 1 }; flush ruleset"),

@@ -125,9 +125,9 @@ EXAMPLES = (
         },
     ),
     Example(
-        resource=Port(mark=ENDPOINT, netns="", link="v0", bridge="br0", hairpin=True),
+        resource=Port(mark=ENDPOINT, netns="", link="v0", bridge="br0", hairpin=True, isolated=False),
         ground=(*_bridge("br0"), *_bridge("br1"), *PAIR),
-        variants={"bridge": "br1", "hairpin": False},
+        variants={"bridge": "br1", "hairpin": False, "isolated": True},
     ),
     Example(
         resource=Address(

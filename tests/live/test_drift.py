@@ -48,12 +48,33 @@ ELEMENTS = (
     "publish4 tcp . 8080",
     "publish4_range_at 192.0.2.1 . tcp . 9000-9003",
     "publish6 tcp . 8080",
-    'same "br0" . "br0"',
-    'same "br1" . "br1"',
+    'within "br0" . "br0"',
+    'within "br1" . "br1"',
+    'access "br0"',
+    'access "br1"',
     'segments "br0"',
     'segments "br1"',
 )
+GUARDED = (
+    'guarded "to-web"',
+    'guarded "to-db"',
+    'guarded_mac "to-web" . 02:d7:13:8a:03:d5',
+    'guarded_mac "to-db" . 02:67:65:27:8a:02',
+    'guarded4 "to-web" . 172.17.0.2',
+    'guarded4 "to-db" . 172.17.0.3',
+    'guarded6 "to-db" . ::',
+    'guarded6 "to-db" . fd00:17::3',
+    'guarded6 "to-db" . fe80::67:65ff:fe27:8a02',
+    'advertised6 "to-db" . 0xfd000017000000000000000000000003',
+    'advertised6 "to-db" . 0xfe80000000000000006765fffe278a02',
+    'guarded6 "to-web" . ::',
+    'guarded6 "to-web" . fd00:17::2',
+    'guarded6 "to-web" . fe80::d7:13ff:fe8a:3d5',
+    'advertised6 "to-web" . 0xfd000017000000000000000000000002',
+    'advertised6 "to-web" . 0xfe8000000000000000d713fffe8a03d5',
+)
 NEW_TABLE = "\n".join([f"create {TABLE}", *(f"create element/{each}" for each in ELEMENTS)])
+NEW_GUARD = "\n".join(["create table/bridge netspec-default", *(f"create element/{each}" for each in GUARDED)])
 REPLACED_TABLE = "\n".join([f"replace {TABLE} rules", *(f"replace element/{each}" for each in (*ELEMENTS, *RECORDS))])
 
 GONE = "while ip link show dev to-web >&2; do sleep 0.02; done"
@@ -104,6 +125,7 @@ DRIFTS = {
     "ip link set to-web master br1": "update port/to-web bridge hairpin",
     "bridge link set dev to-web hairpin off": "update port/to-web hairpin",
     "bridge link set dev to-db hairpin on": "update port/to-db hairpin",
+    "bridge link set dev to-db isolated on": "update port/to-db isolated",
     # addresses and routes
     "ip address del 172.17.0.1/16 dev br0": "create address/br0/172.17.0.1/16",
     "ip -6 address del fd00:17::1/64 dev br0": "create address/br0/fd00:17::1/64",
@@ -135,6 +157,10 @@ DRIFTS = {
     "nft flush table inet netspec-default": REPLACED_TABLE,
     "nft add chain inet netspec-default mine": REPLACED_TABLE,
     "nft 'add set inet netspec-default mine { type mark; }'": REPLACED_TABLE,
+    "nft delete table bridge netspec-default": NEW_GUARD,
+    "nft flush set bridge netspec-default guarded4": """
+        create element/guarded4 "to-db" . 172.17.0.3
+        create element/guarded4 "to-web" . 172.17.0.2""",
     "nft delete element inet netspec-default publish4 { tcp . 8080 }": "create element/publish4 tcp . 8080",
     "nft delete element inet netspec-default masquerade4 { 172.17.0.0/16 }": "create element/masquerade4 172.17.0.0/16",
     "nft flush map inet netspec-default publish4": "create element/publish4 tcp . 8080",
@@ -198,13 +224,19 @@ def test_what_is_done_by_hand_is_seen_and_mended(site: Site, by_hand: str) -> No
         apply(SPEC)
 
 
-@pytest.mark.parametrize("by_hand", ["nft delete table inet netspec-default", "nft flush ruleset"])
-def test_a_table_that_is_gone_is_made_again(site: Site, by_hand: str) -> None:
+@pytest.mark.parametrize(
+    ("by_hand", "mended"),
+    [
+        ("nft delete table inet netspec-default", NEW_TABLE),
+        ("nft flush ruleset", f"{NEW_TABLE}\n{NEW_GUARD}"),
+    ],
+)
+def test_a_table_that_is_gone_is_made_again(site: Site, by_hand: str, mended: str) -> None:
     """All of it but what the table alone knew: what the sysctls were before us."""
     with site.as_it_was():
         before = host_state().splitlines()
         shell(by_hand)
-        assert sorted(plan(SPEC)) == sorted(lines_of(NEW_TABLE))
+        assert sorted(plan(SPEC)) == sorted(lines_of(mended))
         apply(SPEC)
 
         changed = set(before) ^ set(host_state().splitlines())

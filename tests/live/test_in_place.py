@@ -62,6 +62,7 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (VETH, {"peer_up": False}),
     (PORT, {"bridge": "br1"}),
     (PORT, {"hairpin": False}),
+    (PORT, {"isolated": True}),
     (NETNS, {"alias": "netspec:default:endpoint/other"}),
     (NETNS, {"lo_up": False}),
     (ADDRESS, {"marked": False, "protocol": 0}),

@@ -62,7 +62,7 @@ def test_only_the_table_of_the_stack_is_seen(kernel: Kernel) -> None:
 
 ELEMENTS = [
     add("segments", ifname("docker0"), comment="bridge/docker0"),
-    add("same", concat(ifname("br0"), ifname("br0"))),
+    add("within", concat(ifname("br0"), ifname("br0")), "accept"),
     add("own4", concat(network("172.17.0.0/16"), ifname("br0"))),
     add("own6", concat(network("2001:db8::/64"), ifname("br0"))),
     add("masquerade4", concat(network("172.17.0.0/16"))),
