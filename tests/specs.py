@@ -9,7 +9,7 @@ from netspec.kinds._intent import Present
 from netspec.spec.desired import desired, wanted_sysctls
 from netspec.spec.document import Loaded, parse
 from netspec.spec.source import SourceFile, digest
-from netspec.spec.yaml import load
+from netspec.spec.tree import load
 
 
 def loaded(text: str) -> Loaded:

@@ -12,12 +12,11 @@ from netspec.errors import SpecError
 from netspec.kinds import sections
 from netspec.kinds._contract import Finding, Section, SpecModel
 from netspec.kinds._types import text, wrong
+from netspec.kinds.endpoint import InterfaceSpec
+from netspec.spec.faults import Faults
 from netspec.spec.source import SourceFile, digest, read
+from netspec.spec.tree import Tree, load
 from netspec.spec.validation import diagnostics_of
-from netspec.spec.yaml import Tree, load
-
-MOST_SHOWN = 100
-"""Errors listed; the rest is counted."""
 
 
 def _stack_name(value: Any) -> str:  # noqa: ANN401  whatever YAML held
@@ -56,8 +55,7 @@ class Loaded:
     def place_of(self, address: str) -> Place | None:
         """The place of an address like `endpoint/redis.publish[0]`; None for what is not in the spec."""
         path = path_of(address)
-        exists = path and (path[:2] if len(path) > 1 else path[:1]) in self.tree.origins
-        return self.tree.place(path, on_key=len(path) <= 2) if exists else None
+        return self.tree.place(path, on_key=len(path) <= 2) if self.tree.holds(path) else None
 
     def diagnostics(self, findings: Iterable[Finding]) -> tuple[Diagnostic, ...]:
         """Findings with their paths turned into places."""
@@ -97,6 +95,8 @@ def load_document(path: str) -> Loaded:
 
 def parse(tree: Tree, found: tuple[Section, ...] | None = None) -> Any:  # noqa: ANN401  the assembled model
     """The validated document of a tree. Raises SpecError with everything that is wrong."""
+    if tree.faults:
+        raise tree.faults.error()
     try:
         document = document_model(found).model_validate(tree.data)
     except ValidationError as error:
@@ -111,11 +111,10 @@ def parse(tree: Tree, found: tuple[Section, ...] | None = None) -> Any:  # noqa:
     return document
 
 
-def _invalid(found: list[Diagnostic]) -> SpecError:
-    ordered = sorted(found, key=lambda each: (each.place is None, str(each.place), each.place or 0))
-    more = len(ordered) - MOST_SHOWN
-    message = "The spec is invalid." + (f" {more} further errors are not shown." if more > 0 else "")
-    return SpecError(message, diagnostics=ordered[:MOST_SHOWN])
+def _invalid(found: Iterable[Diagnostic]) -> SpecError:
+    faults = Faults()
+    faults.extend(found)
+    return faults.error()
 
 
 def _diagnostic(finding: Finding, tree: Tree) -> Diagnostic:
@@ -143,7 +142,7 @@ def expand_to_long_form(document: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _spell_interfaces(spec: dict[str, Any], endpoint: Any) -> None:  # noqa: ANN401
-    interface_keys = set(type(endpoint).__mro__[1].model_fields)
+    interface_keys = set(InterfaceSpec.model_fields)
     for name in interface_keys & set(spec):
         del spec[name]
     interfaces = endpoint.all_interfaces().items()

@@ -1,7 +1,6 @@
 """Where things stand in a file: places of parser events, and an index of a file's paths that is made when asked for."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,32 +11,26 @@ from netspec.spec.source import SourceFile
 
 LONGEST_LINE = 10_000
 """Characters of a line that a Place carries; of longer ones only the position is told."""
+DEEPEST = 64
+"""Levels of lists and mappings inside each other, anchors expanded."""
+MOST_VALUES = 2_000_000
+"""Values in a file; 100,000 endpoints have a million."""
 
 Event = Any
-"""An event of libyaml's parser or of the pure one; both have marks with index, line and column."""
+"""An event of libyaml's parser or of the one in Python; both have marks with index, line and column."""
 Path = tuple[str | int, ...]
 
 # What YAML takes for the end of a line; str.splitlines takes more.
 _BREAK = re.compile("[\r\n\x85\u2028\u2029]")
 
 
-class _PureParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):  # type: ignore[misc]  # untyped bases
-    """The parser in Python, for a PyYAML that was built without libyaml: the same, and slower."""
-
-    def __init__(self, text: str) -> None:
-        yaml.reader.Reader.__init__(self, text)
-        yaml.scanner.Scanner.__init__(self)
-        yaml.parser.Parser.__init__(self)
+# The same in Python, and slower, where PyYAML was built without libyaml.
+_Parser = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 
 
-_Parser = yaml.cyaml.CParser if yaml.__with_libyaml__ else _PureParser
-
-
-def events(text: str) -> Iterator[Event]:
-    """The parser's events of a text. Raises yaml.YAMLError."""
-    following = _Parser(text).get_event
-    while (event := following()) is not None:
-        yield event
+def parser(text: str) -> Any:  # noqa: ANN401  either parser; neither has types
+    """Gives the events of a text by `get_event`, None after the last. Raises yaml.YAMLError, then and there."""
+    return _Parser(text)
 
 
 def place_at(file: SourceFile, mark: Any, width: int = 0) -> Place:  # noqa: ANN401  a mark of either parser
@@ -103,15 +96,21 @@ class _Open:
 
 
 def index_of(file: SourceFile) -> Index:
-    """The index of a file that was read without a fault of syntax."""
+    """The index of a file, as far as it can be read and stays within the bounds of a spec."""
     found = Index()
     anchors: dict[str, Path] = {}
     opened: list[_Open] = []
-    for event in events(file.text):
-        if isinstance(event, yaml.CollectionEndEvent):
-            opened.pop()
-        elif isinstance(event, yaml.NodeEvent):
-            _note(found, file, event, opened, anchors)
+    try:
+        following = parser(file.text).get_event
+        while (event := following()) is not None:
+            if isinstance(event, yaml.CollectionEndEvent):
+                opened.pop()
+            elif isinstance(event, yaml.NodeEvent):
+                _note(found, file, event, opened, anchors)
+            if len(opened) > DEEPEST or len(found.spots) > MOST_VALUES:
+                break
+    except yaml.YAMLError:
+        pass  # reading it has said so
     return found
 
 
@@ -130,7 +129,7 @@ def _note(found: Index, file: SourceFile, event: Event, opened: list[_Open], anc
     # Of a key that stands twice the first counts, as it does for the data.
     found.spots.setdefault(path, Spot(file, key, event))
     if isinstance(event, yaml.AliasEvent):
-        found.aliases.setdefault(path, anchors.get(event.anchor, path))
+        found.aliases.setdefault(path, anchors.get(str(event.anchor), path))
     elif event.anchor:
         anchors[event.anchor] = path
     if isinstance(event, yaml.CollectionStartEvent):

@@ -27,13 +27,13 @@ def spec_schema() -> Schema:
     return {"$schema": DRAFT, **rewritten}
 
 
-def _draft_07(node: Any) -> Any:  # noqa: ANN401  JSON
+def _draft_07(node: Any) -> Any:  # noqa: ANN401  whatever JSON holds
     """2020-12 in the words of draft-07."""
     if isinstance(node, list):
         return [_draft_07(each) for each in node]
     if not isinstance(node, dict):
         return node
-    found = {name: _draft_07(value) for name, value in node.items() if name not in ("discriminator",)}
+    found = {name: _draft_07(value) for name, value in node.items() if name != "discriminator"}
     if "prefixItems" in found:
         found["items"] = found.pop("prefixItems")
     if "$defs" in found:

@@ -34,7 +34,7 @@ def default_path(environment: Mapping[str, str]) -> str:
 
 
 def read(path: str) -> tuple[SourceFile, ...]:
-    """The texts at `path`; a directory's `*.yaml` and `*.yml` in name order. Raises SpecError with all that is wrong."""
+    """The texts at `path`; a directory's `*.yaml` and `*.yml` in name order. Raises SpecError with all faults."""
     if path == "-":
         return (_standard_input(),)
     found: list[SourceFile] = []

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from netspec.diagnostics import Diagnostic
-from netspec.spec.yaml import Tree
+from netspec.spec.tree import Tree
 
 LATER = frozenset(
     {"policies", "checks", "links", "macvlans", "ipvlans", "overlays", "hosts", "routes", "rules", "neighbors"}
@@ -42,7 +42,7 @@ def diagnostics_of(error: ValidationError, tree: Tree, model: type[BaseModel]) -
     return list(found.values())
 
 
-def _path(location: Sequence[str | int], data: Any) -> tuple[str | int, ...]:  # noqa: ANN401
+def _path(location: Sequence[str | int], data: Any) -> tuple[str | int, ...]:  # noqa: ANN401  whatever YAML held
     """The part of pydantic's location that is a path into the document: names of unions and models are not."""
     path: list[str | int] = []
     for index, step in enumerate(location):
