@@ -11,6 +11,8 @@ UNICAST = 1
 WITHOUT_HOP = frozenset({6, 7, 8})
 """RTN_BLACKHOLE, _UNREACHABLE and _PROHIBIT."""
 DEFAULT_METRIC6 = 1024
+BOOT = 3
+"""RTPROT_BOOT: what an IPv6 route gets that names no protocol."""
 
 
 def add_route(host: Host, operation: RouteAdd) -> None:
@@ -21,7 +23,7 @@ def add_route(host: Host, operation: RouteAdd) -> None:
         via=operation.via,
         link=_hop(host, operation),
         metric=operation.metric or (DEFAULT_METRIC6 if is_ipv6 else 0),
-        protocol=operation.protocol,
+        protocol=operation.protocol or (BOOT if is_ipv6 else 0),
         source=operation.source,
         type=operation.type,
         scope=0 if is_ipv6 else operation.scope,

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -84,34 +85,29 @@ def lab() -> Iterator[Lab]:
             lab.serve(name, port)
         lab.begin(echo, "redis")
         yield lab
-        lab.command("touch /run/stop")
 
 
 def echo() -> None:
-    """A server that sends back what it hears, for many connections, until told to stop."""
-    with socket.create_server(("", 6379), backlog=256) as server:
-        server.settimeout(0.02)
-        clients: list[socket.socket] = []
-        for _ in until("stop"):
-            with contextlib.suppress(TimeoutError):
-                clients.append(server.accept()[0])
-                clients[-1].settimeout(0.001)
-            for client in list(clients):
-                with contextlib.suppress(TimeoutError):
-                    heard = received(client)
-                    if not heard:
-                        client.close()
-                        clients.remove(client)
+    """A server that sends back what it hears, for many connections, for as long as the lab lasts."""
+    with socket.create_server(("", 6379), backlog=256) as server, selectors.DefaultSelector() as ready:
+        ready.register(server, selectors.EVENT_READ)
+        while True:
+            for key, _ in ready.select():
+                if key.fileobj is server:
+                    ready.register(server.accept()[0], selectors.EVENT_READ)
+                elif isinstance(key.fileobj, socket.socket) and not answered(key.fileobj):
+                    ready.unregister(key.fileobj)
+                    key.fileobj.close()
 
 
-def received(client: socket.socket) -> bytes:
-    """What a client has said, and was answered; nothing where it is gone. TimeoutError where it is silent."""
+def answered(client: socket.socket) -> bool:
+    """Send a client what it has said; whether it is still there."""
     try:
         heard = client.recv(64)
         client.sendall(heard)
     except ConnectionError:
-        return b""
-    return heard
+        return False
+    return bool(heard)
 
 
 def until(name: str) -> Iterator[None]:
@@ -201,14 +197,16 @@ def attempts() -> list[str]:
                 assert connection.recv(8) == b"?"
         except OSError as error:
             failures.append(repr(error))
+        # A port of the client is busy for a minute after each attempt; it has 28,000.
+        time.sleep(0.005)
     return [*failures, str(times)]
 
 
 def test_no_attempt_to_connect_fails_while_other_publications_change(lab: Lab) -> None:
-    """During a hundred applies that add, remove, retarget and rebind publications of the same endpoint and others."""
+    """During many applies that add, remove, retarget and rebind publications of the same endpoint and others."""
 
     def apply_many() -> None:
-        for number in range(25):
+        for number in range(6):
             other = f'"5000:5001", "{10000 + number}:80"'
             apply(edited(SPEC, ('"5000:5000"', other)))
             apply(edited(SPEC, (', "5000:5000"', ""), ('"80:80"', '"80:80", "5000:5000", "9000-9100:9000-9100"')))

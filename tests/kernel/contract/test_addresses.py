@@ -255,12 +255,12 @@ def test_an_ipv6_address_leaves_the_routes_over_gateways(kernel: Kernel) -> None
         kernel.execute([delete(f"2001:db8::{number}/64")])
         seen.append(routes(kernel))
 
-    via = ":2001:db8:9::/48 via 2001:db8::9 dev v0 metric 1024 proto 0"
+    via = ":2001:db8:9::/48 via 2001:db8::9 dev v0 metric 1024 proto 3"
     assert seen == [[via, ":2001:db8::/64 dev v0 metric 256 proto 2"], [via]]
 
 
 def test_a_route_goes_with_its_ipv4_source_and_forgets_its_ipv6_source(kernel: Kernel) -> None:
-    """The two families differ."""
+    """The two families differ. An IPv6 route that names no protocol is marked as made at boot."""
     kernel.execute(
         [
             *PAIR,
@@ -269,15 +269,15 @@ def test_a_route_goes_with_its_ipv4_source_and_forgets_its_ipv6_source(kernel: K
             RouteAdd(to=network("2001:db8:9::/48"), link="v0", source=address("2001:db8:1::1")),
         ]
     )
-    before = [line for line in routes(kernel) if "proto 0" in line]
+    before = [line for line in routes(kernel) if "proto 2" not in line]
     kernel.execute([delete("10.1.0.1/24"), delete("2001:db8:1::1/64")])
 
     assert before == [
         ":10.9.0.0/16 dev v0 proto 0 scope 253 src 10.1.0.1",
-        ":2001:db8:9::/48 dev v0 metric 1024 proto 0 src 2001:db8:1::1",
+        ":2001:db8:9::/48 dev v0 metric 1024 proto 3 src 2001:db8:1::1",
     ]
-    assert [line for line in routes(kernel) if "proto 0" in line] == [
-        ":2001:db8:9::/48 dev v0 metric 1024 proto 0",
+    assert [line for line in routes(kernel) if "proto 2" not in line] == [
+        ":2001:db8:9::/48 dev v0 metric 1024 proto 3",
     ]
 
 
