@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("basename", "cat", "dirname", "env", "ls", "mktemp", "rm", "setpriv", "sort", "touch", "tr")
+TOOLS = ("basename", "cat", "dirname", "env", "ls", "mktemp", "rm", "sort", "touch", "tr")
+TESTED_WITH = ("bash", "conntrack", "ip", "nft", "setpriv", "sysctl", "unshare")
+"""What tests call but strace; the PATH of a machine has all of it, wherever it lies here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ def machine(tmp_path: Path) -> Machine:
     shutil.copy(ROOT / "tools/setup", tmp_path / "tools/setup")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     os.utime(tmp_path / "pyproject.toml", (0, 0))
-    for name in TOOLS:
-        found = shutil.which(name)
+    for name in (*TOOLS, *TESTED_WITH):
+        found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         assert found, name
         (tmp_path / "bin" / name).symlink_to(found)
     machine = Machine(tmp_path)
