@@ -49,6 +49,12 @@ class Change:
         assert found is not None, "a change has at least one side"
         return found
 
+    def disturbs(self) -> Iterator[Key]:
+        """What the kernel changes along: what followed the old side, and what follows the new one."""
+        for side in (self.before, self.after):
+            if side is not None:
+                yield from side.disturbs()
+
     @property
     def disruption(self) -> Disruption:
         """What the change does to traffic through this object."""
@@ -138,7 +144,7 @@ def _spread(changes: dict[Key, Change], desired: State, observed: State) -> None
 def _set_again(changes: dict[Key, Change], desired: State, observed: State) -> None:
     """Add what is wanted as it is, but will not be so once something else has changed."""
     for change in list(changes.values()):
-        for key in change.resource.disturbs():
+        for key in change.disturbs():
             before, after = observed.get(key), desired.get(key)
             if key in changes or before is None or after is None:
                 continue

@@ -158,16 +158,18 @@ def _connect(graph: _Graph, node: Node, step: Step) -> None:
             breaker = graph.breakers.get(required)
             if breaker is not None:
                 graph.put_before(node, breaker)
-    _connect_sideways(graph, node, _resource_of(step))
+    _connect_sideways(graph, node, step)
 
 
-def _connect_sideways(graph: _Graph, node: Node, resource: Resource) -> None:
+def _connect_sideways(graph: _Graph, node: Node, step: Step) -> None:
     """Laws 5 and 6: what a resource does not stand on, and yet must not overtake."""
+    resource = _resource_of(step)
     for record in resource.recorded_in():
         graph.put_before((record, Verb.CREATE) if (record, Verb.CREATE) in graph.steps else None, node)
         if (record, Verb.DELETE) in graph.steps and (record, Verb.CREATE) not in graph.steps:
             graph.put_before(node, (record, Verb.DELETE))
-    for disturbed in resource.disturbs():
+    sides = [side for side in (step.before, step.after) if side is not None]
+    for disturbed in {key: None for side in sides for key in side.disturbs()}:
         for verb in Verb:
             if (disturbed, verb) in graph.steps:
                 graph.put_before(node, (disturbed, verb))

@@ -34,7 +34,7 @@ class Journal:
 
     def open(self, stack: str, plan: Plan, observed: State) -> Entry:
         """Write and sync what a plan is about to change. Raises Refused where that cannot be written."""
-        disturbed = {key for change in plan.changes for key in change.resource.disturbs()} & observed.keys()
+        disturbed = {key for change in plan.changes for key in change.disturbs()} & observed.keys()
         before: dict[Key, Resource | None] = {key: observed[key] for key in sorted(disturbed)}
         before.update((change.key, change.before) for change in plan.changes)
         document = {

@@ -21,7 +21,7 @@ from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds._intent import Present
 from netspec.kinds.address import Address
-from netspec.kinds.sysctl import IMPLIED, former_values
+from netspec.kinds.sysctl import IMPLIED, former_values, values_of_links
 
 
 def nothing(_present: Present) -> State:
@@ -167,7 +167,8 @@ class Reconciler:
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
         scope = Scope(stack=intent.stack, sysctls=frozenset(("", key) for key in intent.sysctls | IMPLIED))
         snapshot = self._kernel.snapshot(scope)
-        recorded = {("", key) for key in former_values(snapshot)} - scope.sysctls
+        known = {("", key) for key in values_of_links(snapshot)} | scope.sysctls
+        recorded = {("", key) for key in former_values(snapshot)} - known
         if not recorded:
             return snapshot, scope
         # Values that the spec no longer names, but that we owe the host.
@@ -199,7 +200,12 @@ def _present(snapshot: Snapshot, observed: State) -> Present:
     values: Mapping[str, str] = {
         row.key: "\t".join(row.value.split()) for row in snapshot.sysctls if not row.netns and row.value is not None
     }
-    return Present(held=held, uplink_mtu=_uplink_mtu(snapshot), sysctls=values, former=former_values(snapshot))
+    return Present(
+        held=held,
+        uplink_mtu=_uplink_mtu(snapshot),
+        sysctls={**values_of_links(snapshot), **values},
+        former=former_values(snapshot),
+    )
 
 
 def _uplink_mtu(snapshot: Snapshot) -> int:

@@ -116,7 +116,8 @@ def link_row(raw: RawLink, names: Mapping[int, str], peer: tuple[str, str] | Non
     found = raw.found
     info = attributes(found.get(rt.IFLA_LINKINFO, b""))
     families = attributes(found.get(rt.IFLA_AF_SPEC, b""))
-    mode = attributes(families.get(rt.AF_INET6, b"")).get(rt.INET6_ADDR_GEN_MODE)
+    of_ipv6 = attributes(families.get(rt.AF_INET6, b""))
+    mode = of_ipv6.get(rt.INET6_ADDR_GEN_MODE)
     kind = _text(info, rt.INFO_KIND)
     near = names.get(raw.link, "") if raw.link_nsid is None and raw.link != raw.ifindex else ""
     if peer is None and near and kind == "veth":
@@ -137,6 +138,7 @@ def link_row(raw: RawLink, names: Mapping[int, str], peer: tuple[str, str] | Non
         peer=peer,
         addr_gen_mode=mode[0] if mode else None,
         conf4=_conf4(families.get(rt.AF_INET, b"")),
+        forwarding6=_number(of_ipv6, rt.INET6_CONF) if rt.INET6_CONF in of_ipv6 else None,
         data=attributes(info.get(rt.INFO_DATA, b"")),
         port_kind=_text(info, rt.INFO_SLAVE_KIND),
         port_data=attributes(info.get(rt.INFO_SLAVE_DATA, b"")),

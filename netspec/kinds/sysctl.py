@@ -14,6 +14,7 @@ from netspec.kernel.operations import Operation, SysctlWrite
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Expansion, Finding, Kind, Section
 from netspec.kinds._intent import Present
+from netspec.kinds._links import mark_of
 from netspec.kinds._types import text, wrong
 from netspec.kinds.nat_element import NatElement, element
 
@@ -24,6 +25,11 @@ FOLLOWERS: Mapping[str, Mapping[str, bool]] = {
 """What the kernel sets along with forwarding, to the same value or to the opposite (`inet_forward_change`)."""
 IMPLIED = frozenset({*FOLLOWERS, *(name for followers in FOLLOWERS.values() for name in followers)})
 """Those that a spec may concern without naming them."""
+_OF_LINKS = re.compile(r"net\.(ipv[46])\.conf\.(?!(?:all|default)\.)[^.]+\.forwarding")
+"""`forwarding` of single links, which the kernel sets along too."""
+_LEADERS = {"ipv4": "net.ipv4.ip_forward", "ipv6": "net.ipv6.conf.all.forwarding"}
+_FORWARDING = 1
+"""IPV4_DEVCONF_FORWARDING (`linux/ip.h`)."""
 _KEY = re.compile(r"net(\.[A-Za-z0-9_@-]+|\.[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+)+")
 
 
@@ -60,12 +66,14 @@ class Sysctl(Resource):
     """One value in one namespace. `former` is what it was before us, where we have changed it.
 
     A wanted `value` of None is no opinion: it is only kept in mind that we owe the host the former one.
+    `followers` are keys of single links that the kernel sets along with this one.
     """
 
     netns: str = identity()
     name: str = identity()
     value: str | None = in_place()
     former: str | None = carried()
+    followers: tuple[str, ...] = carried(())
 
     rank: ClassVar[int] = 7
 
@@ -85,7 +93,7 @@ class Sysctl(Resource):
 
     def disturbs(self) -> Iterator[Key]:
         """What follows it."""
-        return (Key("sysctl", self.netns, name) for name in FOLLOWERS.get(self.name, ()))
+        return (Key("sysctl", self.netns, name) for name in (*FOLLOWERS.get(self.name, ()), *self.followers))
 
     def title(self) -> str:
         """The value."""
@@ -93,14 +101,38 @@ class Sysctl(Resource):
 
 
 def observe(snapshot: Snapshot) -> Iterator[Sysctl]:
-    """The values asked for; ours are those with a former value on record."""
+    """The values asked for, and those of links that differ from their leader's; ours are those on record."""
     former = former_values(snapshot)
-    for row in snapshot.sysctls:
-        if row.value is None:
+    values = {(row.netns, row.key): "\t".join(row.value.split()) for row in snapshot.sysctls if row.value is not None}
+    for name, value in values_of_links(snapshot).items():
+        if name in former or value != values.get(("", _leader(name)), value):
+            values.setdefault(("", name), value)
+    led = [(_leader(name), name) for netns, name in values if not netns and _OF_LINKS.fullmatch(name)]
+    for (netns, name), value in values.items():
+        known = former.get(name) if not netns else None
+        yield Sysctl(
+            mark=Mark(snapshot.stack, f"sysctl/{name}") if known is not None else None,
+            netns=netns,
+            name=name,
+            value=value,
+            former=known,
+            followers=tuple(follower for leader, follower in led if leader == name and not netns),
+        )
+
+
+def values_of_links(snapshot: Snapshot) -> Mapping[str, str]:
+    """`forwarding` of each link of the host that this stack has not made, by key."""
+    found = {}
+    for row in snapshot.links:
+        mark = mark_of(row, snapshot.stack)
+        if row.netns or (mark is not None and mark.stack == snapshot.stack):
             continue
-        known = former.get(row.key) if not row.netns else None
-        mark = Mark(snapshot.stack, f"sysctl/{row.key}") if known is not None else None
-        yield Sysctl(mark=mark, netns=row.netns, name=row.key, value="\t".join(row.value.split()), former=known)
+        name = row.name.replace(".", "/")
+        if _FORWARDING in row.conf4:
+            found[f"net.ipv4.conf.{name}.forwarding"] = str(row.conf4[_FORWARDING])
+        if row.forwarding6 is not None:
+            found[f"net.ipv6.conf.{name}.forwarding"] = str(row.forwarding6)
+    return found
 
 
 def former_values(snapshot: Snapshot) -> Mapping[str, str]:
@@ -134,9 +166,15 @@ def _followers(values: Mapping[str, str | None], present: Present) -> Iterator[t
         if was is not None and (leader in present.former or values.get(leader, was) != was):
             for name, same in followers.items():
                 yield name, was if same else str(int(was == "0"))
+            for name in present.sysctls:
+                if _OF_LINKS.fullmatch(name) and _leader(name) == leader:
+                    yield name, was
 
 
 def _leader(name: str) -> str:
+    of_a_link = _OF_LINKS.fullmatch(name)
+    if of_a_link:
+        return _LEADERS[of_a_link[1]]
     return next((leader for leader, followers in FOLLOWERS.items() if name in followers), "")
 
 

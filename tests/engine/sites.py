@@ -96,5 +96,7 @@ def live_in(site: Site) -> None:
         [
             SysctlWrite(key="net.ipv4.conf.all.accept_redirects", value="0"),
             SysctlWrite(key="net.ipv4.ip_local_port_range", value="1025 65000"),
+            SysctlWrite(key="net.ipv4.conf.lo.forwarding", value="1"),
+            SysctlWrite(key="net.ipv6.conf.lo.forwarding", value="1"),
         ]
     )

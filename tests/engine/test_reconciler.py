@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from netspec.engine.reconciler import Intent
-from netspec.kernel.operations import SysctlWrite
+from netspec.kernel.operations import LinkAdd, LinkDelete, Peer, SysctlWrite
 from netspec.kernel.port import Kernel
-from netspec.kernel.snapshot import TableRow
+from netspec.kernel.snapshot import Scope, TableRow
 from tests.engine.sites import Site, fake, live_in, rebuilt, stack_of
 from tests.specs import BASE, BY_START, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, edited, intent
 
@@ -157,6 +157,50 @@ def test_what_forwarding_moves_along_is_as_wanted_and_comes_back(site: Site, har
     site.destroy()
 
     assert site.rows() == whole
+
+
+def other_links(site: Site) -> None:
+    """Two links of somebody else's, one of which forwards."""
+    site.kernel.execute(
+        [
+            LinkAdd(name="wan.1", kind="veth", peer=Peer(netns="", name="lan")),
+            SysctlWrite(key="net.ipv4.conf.wan/1.forwarding", value="1"),
+            SysctlWrite(key="net.ipv6.conf.lan.forwarding", value="1"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("wanted", ["", "0", "1"])
+def test_links_that_forwarded_alone_do_so_again(site: Site, wanted: str) -> None:
+    """Forwarding of all reaches every link, on the way there and back; a spec may still say otherwise of one."""
+    other_links(site)
+    whole = site.rows()
+    keys = [f"net.{family}.conf.{link}.forwarding" for family in ("ipv4", "ipv6") for link in ("wan/1", "lan")]
+    sysctls = [f"{key}: {wanted}" for key in keys] if wanted else []
+    both = "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/24, 'fd00:1::/64']}}\n"
+    spec = both + f"sysctls: {{{', '.join(['net.ipv6.conf.all.forwarding: 1', *sysctls])}}}\n"
+
+    for each in (spec, both, spec):
+        site.apply(each)
+        assert site.steps(each) == []
+    row = site.kernel.snapshot(Scope(stack="default", sysctls=frozenset(("", key) for key in keys))).sysctls
+    site.destroy()
+
+    assert {each.value for each in row} == {wanted or "1"}
+    assert site.rows() == whole
+
+
+def test_a_link_that_went_is_owed_nothing(site: Site) -> None:
+    """The record of its forwarding goes at the next apply; the others get theirs."""
+    other_links(site)
+    site.apply(BASE)
+    site.kernel.execute([LinkDelete(name="wan.1")])
+    assert site.steps(BASE) == ["delete element/former 0x2677dc06"]
+    site.apply(BASE)
+    assert site.steps(BASE) == []
+    site.destroy()
+
+    assert "wan" not in str(site.rows())
 
 
 def test_a_spec_that_cannot_be_brought_about_changes_nothing(in_memory: Site) -> None:
