@@ -66,7 +66,7 @@ def _lines(operations: Sequence[NftOperation]) -> Iterator[tuple[str, NftOperati
             yield from _element_lines("add" if sort is ElementAdd else "delete", run)
             continue
         for operation in run:
-            assert isinstance(operation, TableAdd | TableDelete)  # noqa: S101  the type checker cannot see groupby's key
+            assert isinstance(operation, TableAdd | TableDelete)
             yield from _table_lines(operation)
 
 
@@ -85,7 +85,7 @@ def _element_lines(verb: str, run: Iterator[NftOperation]) -> Iterator[tuple[str
     """One command for each set: sets do not see each other, so their order within a run is free."""
     by_set: dict[tuple[str, str, str], list[tuple[str, NftOperation]]] = {}
     for each in run:
-        assert isinstance(each, ElementAdd | ElementDelete)  # noqa: S101  the type checker cannot see groupby's key
+        assert isinstance(each, ElementAdd | ElementDelete)
         by_set.setdefault((each.family, each.table, each.set), []).append((_element(each), each))
     for (_, table, name), elements in by_set.items():
         first = elements[0][1]

@@ -151,7 +151,7 @@ def test_equal_states_need_no_plan(one: State) -> None:
 @given(states(), states())
 def test_a_plan_does_not_depend_on_the_order_of_declarations(before: State, after: State) -> None:
     """The same resources in another order give the same plan."""
-    turned = dict(reversed(after.items()))
+    turned = dict(reversed(list(after.items())))
 
     assert plan_between(before, after) == plan_between(before, turned)
 

@@ -17,7 +17,7 @@ from netspec.kernel.port import Kernel
 from tests.kernel.contract.look import addresses, refusal, routes
 from tests.kernel.contract.make import address, interface, network, said
 
-PAIR = [
+PAIR: list[Operation] = [
     LinkAdd(name="v0", kind="veth", peer=Peer(netns="", name="v1")),
     LinkSet(name="v0", up=True),
     LinkSet(name="v1", up=True),

@@ -202,7 +202,7 @@ def test_a_run_stops_at_the_first_refusal(kernel: Kernel) -> None:
     """What came before is done, and the refused operation is named; progress is told on the way."""
     told: list[int] = []
     refused = LinkSet(name="no", mtu=1400)
-    operations = [
+    operations: list[Operation] = [
         LinkAdd(name="br0", kind="bridge"),
         LinkSet(name="br0", mtu=1400),
         refused,

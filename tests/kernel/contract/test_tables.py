@@ -177,7 +177,7 @@ def test_loading_a_table_replaces_it(kernel: Kernel) -> None:
 
 def test_deleting_what_is_not_there_is_no_error(kernel: Kernel) -> None:
     """Neither table nor set nor element need exist."""
-    absent = [
+    absent: list[Operation] = [
         TableDelete(name="netspec-no"),
         TableDelete(netns="no", name=TABLE),
         delete("segments", ifname("br0")),
@@ -197,7 +197,7 @@ def test_deleting_what_is_not_there_is_no_error(kernel: Kernel) -> None:
 def test_operations_in_a_row_are_one_transaction(kernel: Kernel) -> None:
     """A refusal leaves nothing of it; what came before another operation is another transaction."""
     refused = add("no", ifname("br0"))
-    operations = [
+    operations: list[Operation] = [
         LOADED,
         add("segments", ifname("br0")),
         LinkAdd(name="br0", kind="bridge"),
