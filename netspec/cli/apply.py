@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netspec.cli.plan import show_proposal
+from netspec.cli.plan import LockedOption, show_proposal
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.errors import NotRestored, Refused
@@ -21,10 +21,12 @@ def register(app: typer.Typer) -> None:
     app.command("apply")(apply)
 
 
-def apply(context: typer.Context, path: PathArgument = None, *, yes: YesOption = False) -> None:
+def apply(
+    context: typer.Context, path: PathArgument = None, *, yes: YesOption = False, locked: LockedOption = False
+) -> None:
     """Make the kernel equal the spec, verify it, and undo everything on failure."""
     session: Session = context.obj
-    bring_about(session, session.intent(session.load(path)), yes=yes, question="Apply these changes?")
+    bring_about(session, session.intent(session.load(path, locked=locked)), yes=yes, question="Apply these changes?")
 
 
 def bring_about(
@@ -43,6 +45,7 @@ def bring_about(
         if proposal.diagnostics:
             raise Refused("Refused: nothing was changed.")
         if not proposal.plan:
+            session.warn(reconciler.settle(proposal))
             return
         if not session.confirm(question, yes=yes):
             session.note("Nothing was changed.")
@@ -59,7 +62,8 @@ def _watched(session: Session, reconciler: "Reconciler", proposal: "Proposal") -
     from netspec.engine.interrupts import interruptible
 
     with Progress(quiet=session.options.quiet or session.as_json) as progress, interruptible(progress) as step:
-        reconciler.carry_out(proposal, step)
+        warnings = reconciler.carry_out(proposal, step)
+    session.warn(warnings)
 
 
 def recover(session: Session, reconciler: "Reconciler") -> None:

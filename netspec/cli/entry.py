@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from netspec import __version__
-from netspec.cli import apply, commands, destroy, plan, sandbox, schema, show, validate, version, watch
+from netspec.cli import apply, commands, destroy, lock, plan, sandbox, schema, show, validate, version, watch
 from netspec.cli.options import Color, Options, Output, hoist
 from netspec.cli.session import Session
 from netspec.errors import NetspecError
@@ -75,7 +75,7 @@ def common(  # noqa: PLR0913, PLR0917  every one is an option of its own
     )
 
 
-for module in (validate, plan, apply, destroy, show, watch, schema, sandbox, commands, version):
+for module in (validate, plan, apply, destroy, show, watch, lock, schema, sandbox, commands, version):
     module.register(app)
 
 

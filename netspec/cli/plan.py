@@ -10,6 +10,8 @@ from netspec.cli.validate import PathArgument
 if TYPE_CHECKING:
     from netspec.engine.reconciler import Proposal
 
+LockedOption = Annotated[bool, typer.Option("--locked", help="Refuse automatic addresses that netspec.lock has not.")]
+
 DIFFERENT = 2
 REFUSED = 6
 
@@ -26,11 +28,12 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="End with 2 where something would change.")
     ] = False,
+    locked: LockedOption = False,
 ) -> None:
     """Compare a spec with the live kernel and print what would change."""
     session: Session = context.obj
     reconciler = session.reconciler()
-    proposal = reconciler.propose(session.intent(session.load(path)))
+    proposal = reconciler.propose(session.intent(session.load(path, locked=locked)))
     show_proposal(session, proposal)
     if reconciler.journal.read() is not None:
         session.note("netspec: an interrupted apply is pending; the next apply or destroy undoes it first.")
@@ -46,7 +49,8 @@ def show_proposal(session: Session, proposal: "Proposal") -> None:
     from netspec.report.plan_json import plan_document
 
     view = session.view(proposal)
-    session.document(lambda: plan_document(view, proposal.diagnostics))
+    session.document(lambda: plan_document(view, (*proposal.warnings, *proposal.diagnostics)))
     if not session.as_json and not (session.options.quiet and not proposal.diagnostics):
         typer.echo(render(view, session.style(), verbose=session.options.verbose), nl=False)
+    session.warn(proposal.warnings)
     session.diagnostics(proposal.diagnostics)

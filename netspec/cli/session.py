@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +31,15 @@ class Session:
         """Whether standard output carries JSON."""
         return self.options.output is Output.JSON
 
-    def load(self, path: str | None) -> "Loaded":
-        """The spec at PATH or at its default. Raises SpecError."""
+    def load(self, path: str | None, *, locked: bool = False) -> "Loaded":
+        """The spec at PATH or at its default; `locked` where only its lock file gives addresses. Raises SpecError."""
         import os
 
         from netspec.spec.document import load_document
         from netspec.spec.source import default_path
 
-        return load_document(path if path is not None else default_path(os.environ))
+        loaded = load_document(path if path is not None else default_path(os.environ))
+        return replace(loaded, lock=replace(loaded.lock, strict=True)) if locked else loaded
 
     def intent(self, loaded: "Loaded") -> "Intent":
         """What a loaded spec wants of this host."""
@@ -51,12 +52,18 @@ class Session:
             raise UsageError(f"--stack {stack}, but the spec is of stack {document.stack}.")
 
         def desire(present: "Present") -> "State":
-            wanted = desired(document, present)
+            wanted = desired(document, present, loaded.lock)
             if wanted.findings:
                 raise SpecError("The spec is invalid.", diagnostics=loaded.diagnostics(wanted.findings))
             return wanted.state
 
-        return Intent(stack=stack, desire=desire, sysctls=wanted_sysctls(document), place_of=loaded.place_of)
+        return Intent(
+            stack=stack,
+            desire=desire,
+            sysctls=wanted_sysctls(document),
+            place_of=loaded.place_of,
+            remarks=lambda present: loaded.warnings(desired(document, present, loaded.lock).remarks),
+        )
 
     def reconciler(self) -> "Reconciler":
         """The reconciler on this host's kernel."""
@@ -117,6 +124,11 @@ class Session:
         text = render(tuple(found), color=self.options.colors(on_stderr=True))
         if text and not self.as_json:
             sys.stderr.write(text)
+
+    def warn(self, found: Iterable[Diagnostic]) -> None:
+        """Show what is worth a warning, unless quiet is wanted."""
+        if not self.options.quiet:
+            self.diagnostics(found)
 
     def confirm(self, question: str, *, yes: bool) -> bool:
         """Ask on a terminal. Raises UsageError where there is none and `--yes` was not given."""

@@ -113,7 +113,9 @@ class _Keeper:
             if proposal.diagnostics:
                 raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
             if not proposal.plan:
+                self._session.warn(reconciler.settle(proposal))
                 return
+            self._session.warn(proposal.warnings)
             session.say(render(session.view(proposal), session.style(), verbose=session.options.verbose))
             with interruptible(lambda _done, _known: None) as step:
                 reconciler.carry_out(proposal, step)

@@ -35,11 +35,15 @@ def private_directory(path: Path) -> Path:
 def read_private(path: Path) -> str | None:
     """The text of a file, None where there is none. A symbolic link is refused, never followed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Nobody waits for the other end of a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise Refused(f"cannot read {path}: {error.strerror}.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Refused(f"cannot read {path}: it is not a file.")
     with os.fdopen(descriptor, encoding="utf-8", errors="replace") as file:
         return file.read()
 

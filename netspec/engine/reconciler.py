@@ -13,13 +13,14 @@ from netspec.diagnostics import Diagnostic
 from netspec.engine.applied import AppliedRecord, drifted
 from netspec.engine.executor import Refusal, Restoration, StepProgress, StepRefused, execute, restore, unwatched
 from netspec.engine.journal import Entry, Journal
+from netspec.engine.leases import LeaseRecord, displaced
 from netspec.engine.observation import observed_state
 from netspec.engine.obstacles import Ground, PlaceOf, obstacles
 from netspec.engine.report_failure import did_not_converge, interrupted, refused
 from netspec.errors import Interrupted, NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import Scope, Snapshot
-from netspec.kinds._intent import Present
+from netspec.kinds._intent import Held, Present
 from netspec.kinds.address import Address
 from netspec.kinds.sysctl import IMPLIED, former_values, values_of_links
 
@@ -29,23 +30,29 @@ def nothing(_present: Present) -> State:
     return EMPTY
 
 
+def unremarkable(_present: Present) -> tuple[Diagnostic, ...]:
+    """The remarks of those whose addresses never move."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """What shall be.
 
     `desire` gives the desired state on a host as it is, and raises SpecError for what only that shows;
-    `sysctls` are the keys it must know; `place_of` finds places in the spec.
+    `sysctls` are the keys it must know; `place_of` finds places in the spec; `remarks` says why addresses move.
     """
 
     stack: str
     desire: Callable[[Present], State] = nothing
     sysctls: frozenset[str] = frozenset()
     place_of: PlaceOf = lambda _address: None
+    remarks: Callable[[Present], tuple[Diagnostic, ...]] = unremarkable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A plan, what it was made from, and what is in its way."""
+    """A plan, what it was made from, what is in its way, and what is worth a warning."""
 
     intent: Intent
     plan: Plan
@@ -53,6 +60,7 @@ class Proposal:
     observed: State
     drift: frozenset[Key] = frozenset()
     diagnostics: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
     scope: Scope
 
 
@@ -79,12 +87,11 @@ class Reconciler:
 
         Raises SpecError for what the host's state shows of the spec, NetspecError where the host cannot be read.
         """
-        try:
-            snapshot, scope = self._look(intent)
-        except KernelError as error:
-            raise NetspecError(f"The kernel cannot be read: {error.reason}.") from error
+        snapshot, scope = self._look(intent)
         observed = observed_state(snapshot)
-        wanted = intent.desire(_present(snapshot, observed))
+        leases = self._leases(intent.stack).read()
+        present = _present(snapshot, observed, leases.held)
+        wanted = intent.desire(present)
         plan = make_plan(diff(wanted, observed, owned_by(intent.stack)))
         ground = Ground(
             kernel=self._kernel,
@@ -103,11 +110,24 @@ class Reconciler:
             observed=observed,
             drift=drifted((change.key for change in plan.changes), wanted, applied),
             diagnostics=obstacles(ground) if plan else (),
+            warnings=(*leases.warnings, *(intent.remarks(present) if displaced(present, wanted) else ())),
             scope=scope,
         )
 
-    def carry_out(self, proposal: Proposal, progress: StepProgress = unwatched) -> None:
-        """Execute and verify a proposal; on failure restore and verify that.
+    def present(self, intent: Intent) -> Present:
+        """What of the host decides what an intent comes to. Raises NetspecError where it cannot be read."""
+        snapshot, _ = self._look(intent)
+        return _present(snapshot, observed_state(snapshot), self._leases(intent.stack).read().held)
+
+    def settle(self, proposal: Proposal) -> tuple[Diagnostic, ...]:
+        """Record the addresses of what is as it shall be. Warnings where that cannot be."""
+        return self._leases(proposal.intent.stack).write(proposal.desired)
+
+    def _leases(self, stack: str) -> LeaseRecord:
+        return LeaseRecord(self._state_dir, stack)
+
+    def carry_out(self, proposal: Proposal, progress: StepProgress = unwatched) -> tuple[Diagnostic, ...]:
+        """Execute and verify a proposal; on failure restore and verify that. Warnings of what did not matter.
 
         Raises Refused where something is in the way, ApplyFailed or Interrupted where all was undone,
         NotRestored where something is left.
@@ -132,6 +152,7 @@ class Reconciler:
         # First of all: a journal that stays open undoes what was just verified.
         self.journal.close()
         record.write(proposal.desired)
+        return self.settle(proposal)
 
     def recover(self) -> Recovery | None:
         """Undo what an apply that died has left; None where nothing is pending."""
@@ -166,14 +187,17 @@ class Reconciler:
     def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
         scope = Scope(stack=intent.stack, sysctls=frozenset(("", key) for key in intent.sysctls | IMPLIED))
-        snapshot = self._kernel.snapshot(scope)
-        known = {("", key) for key in values_of_links(snapshot)} | scope.sysctls
-        recorded = {("", key) for key in former_values(snapshot)} - known
-        if not recorded:
-            return snapshot, scope
-        # Values that the spec no longer names, but that we owe the host.
-        scope = replace(scope, sysctls=scope.sysctls | recorded)
-        return self._kernel.snapshot(scope), scope
+        try:
+            snapshot = self._kernel.snapshot(scope)
+            known = {("", key) for key in values_of_links(snapshot)} | scope.sysctls
+            recorded = {("", key) for key in former_values(snapshot)} - known
+            if not recorded:
+                return snapshot, scope
+            # Values that the spec no longer names, but that we owe the host.
+            scope = replace(scope, sysctls=scope.sysctls | recorded)
+            return self._kernel.snapshot(scope), scope
+        except KernelError as error:
+            raise NetspecError(f"The kernel cannot be read: {error.reason}.") from error
 
 
 def _spaces(change: Change) -> Iterator[str]:
@@ -192,7 +216,7 @@ def _without(keys: Container[Key], state: State) -> State:
     return {key: resource for key, resource in state.items() if key not in keys}
 
 
-def _present(snapshot: Snapshot, observed: State) -> Present:
+def _present(snapshot: Snapshot, observed: State, leases: Held) -> Present:
     held: dict[tuple[str, str], tuple[Any, ...]] = {}
     for each in observed.values():
         if isinstance(each, Address) and each.netns and each.mark is not None:
@@ -202,6 +226,7 @@ def _present(snapshot: Snapshot, observed: State) -> Present:
     }
     return Present(
         held=held,
+        leases=leases,
         uplink_mtu=_uplink_mtu(snapshot),
         sysctls={**values_of_links(snapshot), **values},
         former=former_values(snapshot),

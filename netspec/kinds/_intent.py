@@ -9,19 +9,19 @@ from netspec.kernel.operations import Address, Interface, Network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool:
-    """One subnet: its CIDR, the gateway's address (None for no gateway), and what may be handed out.
+    """One subnet: its CIDR, the default gateway of its endpoints, the host's own address, and what may be handed out.
 
+    `gateway` and `host` are None where there is none; they differ where another router is the gateway.
     `first` and `last` bound automatic addresses; `reserved` are never handed out automatically.
-    `own_gateway` is true where the gateway is this host's own address on the segment.
     """
 
     name: str
     cidr: Network
     gateway: Address | None
+    host: Address | None
     first: Address
     last: Address
     reserved: frozenset[Address] = frozenset()
-    own_gateway: bool = True
 
     @property
     def version(self) -> int:
@@ -31,21 +31,40 @@ class Pool:
     @property
     def own_address(self) -> Interface | None:
         """The host's address on the segment, with prefix; None where the host has none."""
-        if self.gateway is None or not self.own_gateway:
-            return None
-        return ipaddress.ip_interface((self.gateway, self.cidr.prefixlen))
+        return None if self.host is None else self.interface(self.host)
 
     def interface(self, address: Address) -> Interface:
         """An address of this pool with the pool's prefix length."""
         return ipaddress.ip_interface((address, self.cidr.prefixlen))
 
+    def withheld(self, address: Address) -> str:
+        """Why an address of the subnet is never handed out automatically; empty for one that may be."""
+        if address == self.gateway:
+            return f"{address} is the gateway"
+        if address == self.host:
+            return f"{address} is the host's own"
+        if address in self.reserved:
+            return f"{address} is reserved"
+        if not int(self.first) <= int(address) <= int(self.last):
+            return f"{address} is outside the range {self.first}-{self.last}"
+        return ""
+
     def automatic(self) -> Iterator[Address]:
         """The addresses that may be handed out automatically, lowest first."""
-        make = type(self.first)
+        make, withheld = type(self.first), self._withheld()
         for number in range(int(self.first), int(self.last) + 1):
-            address = make(number)
-            if address != self.gateway and address not in self.reserved:
-                yield address
+            if number not in withheld:
+                yield make(number)
+
+    @property
+    def size(self) -> int:
+        """How many addresses may be handed out automatically."""
+        first, last = int(self.first), int(self.last)
+        return last - first + 1 - sum(first <= number <= last for number in self._withheld())
+
+    def _withheld(self) -> set[int]:
+        never = (*self.reserved, self.gateway, self.host)
+        return {int(each) for each in never if each is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +120,31 @@ Held = Mapping[tuple[str, str], tuple[Interface, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """What `netspec.lock` says: automatic addresses by (endpoint, interface).
+
+    `strict` where an automatic address that is not in it is an error.
+    """
+
+    addresses: Mapping[tuple[str, str], tuple[Address, ...]] = field(default_factory=dict)
+    strict: bool = False
+
+
+UNLOCKED = Lock()
+"""Where there is no lock file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Present:
     """What of the host a desired state depends on.
 
-    `held` are addresses that interfaces have; `uplink_mtu` is that of the link with the default route;
+    `held` are addresses that interfaces have, `leases` those that they had after the last apply;
+    `uplink_mtu` is that of the link with the default route;
     `sysctls` are present values of host sysctls, `former` the recorded ones from before us.
     """
 
     held: Held = field(default_factory=dict)
+    leases: Held = field(default_factory=dict)
     uplink_mtu: int = 1500
     sysctls: Mapping[str, str] = field(default_factory=dict)
     former: Mapping[str, str] = field(default_factory=dict)

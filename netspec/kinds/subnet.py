@@ -4,12 +4,13 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from netspec.core.resource import Resource
 from netspec.kernel.operations import Address, Network
 from netspec.kinds._contract import Expansion, Finding, Section, SpecModel
 from netspec.kinds._intent import Pool
+from netspec.kinds._prefixes import ULA
 from netspec.kinds._types import Cidr, IpAddress, ObjectName, ip_address, ip_network, object_name, text, wrong
 
 
@@ -38,13 +39,58 @@ AddressRange = Annotated[
 ]
 
 
+def _usable(cidr: Network) -> Network:
+    """A subnet that may serve a segment."""
+    hint = "choose a private one: 172.20.0.0/16" if cidr.version == 4 else "choose a private one, or write ula"
+    if not cidr.prefixlen:
+        raise wrong("NS0132", f"{cidr} is the whole address space and cannot be a subnet", hint)
+    for network, what in _SPECIAL:
+        if network.version == cidr.version and network.overlaps(cidr):
+            inside = cidr.prefixlen >= network.prefixlen
+            raise wrong("NS0132", f"{cidr} {'is' if inside else 'holds'} {what} and cannot be a subnet", hint)
+    return cidr
+
+
+_SPECIAL = tuple(
+    (ip_network(text_), what)
+    for text_, what in (
+        ("0.0.0.0/8", "unspecified"),
+        ("127.0.0.0/8", "loopback"),
+        ("224.0.0.0/4", "multicast"),
+        ("255.255.255.255/32", "the broadcast address"),
+        ("::/128", "the unspecified address"),
+        ("::1/128", "loopback"),
+        ("::ffff:0:0/96", "IPv4-mapped"),
+        ("fe80::/10", "link-local"),
+        ("ff00::/8", "multicast"),
+    )
+)
+
+SubnetCidr = Annotated[
+    Cidr,
+    AfterValidator(_usable),
+    WithJsonSchema(
+        {
+            "description": "A subnet in CIDR form, or `ula` for a generated IPv6 one.",
+            "type": "string",
+            "pattern": "/[0-9]+$|^ula$",
+            "examples": ["172.17.0.0/16", "ula"],
+        }
+    ),
+]
+OwnAddress = Annotated[IpAddress | Literal["none"], Field(union_mode="left_to_right")]
+
+
 class SubnetSpec(SpecModel):
     """A pool of addresses."""
 
-    cidr: Cidr
-    """The subnet in CIDR form."""
-    gateway: Annotated[IpAddress | Literal["none"] | None, Field(union_mode="left_to_right")] = None
-    """The host's address on the segment: the first one unless said; `none` for none and no default route."""
+    cidr: SubnetCidr
+    """The subnet in CIDR form; `ula` for a private IPv6 /64 that is derived from the names of stack and segment."""
+    gateway: OwnAddress | None = None
+    """The default gateway of the endpoints: the first address unless said; `none` for none."""
+    host_address: OwnAddress | None = None
+    """The host's own address on the segment: the gateway's unless said, so that the host is the gateway.
+    Another one, or `none`, makes another router the gateway."""
     range: AddressRange | None = None
     """Bounds automatic addresses: a CIDR or `first-last`."""
     reserve: tuple[IpAddress, ...] = ()
@@ -57,9 +103,12 @@ class SubnetSpec(SpecModel):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> "SubnetSpec":
-        _refuse_special(self.cidr)
-        if self.gateway not in (None, "none"):
-            _check_gateway(self.cidr, ip_address(self.gateway))
+        for what, own in (("gateway", self.gateway), ("host's address", self.host_address)):
+            if own not in (None, "none"):
+                _check_own(self.cidr, ip_address(own), what)
+        if self.host_address is not None and self.gateway is None:
+            hint = "name the gateway of the endpoints; `gateway: none` for none"
+            raise wrong("NS0134", "`host_address` stands without `gateway`", hint)
         for each in self.range or ():
             if each not in self.cidr:
                 raise wrong("NS0131", f"the range reaches {each}, which is outside {self.cidr}")
@@ -71,37 +120,28 @@ class SubnetSpec(SpecModel):
     def pool(self, name: str = "") -> Pool:
         """The pool this subnet is, its defaults filled in."""
         first, last = self.range or (self.cidr[0], self.cidr[-1])
-        gateway: Address | None
-        if self.gateway == "none":
-            gateway = None
-        else:
-            gateway = self.gateway if self.gateway is not None else _first_host(self.cidr)
+        gateway = _first_host(self.cidr) if self.gateway is None else _given(self.gateway)
         return Pool(
             name=name or str(self.cidr),
             cidr=self.cidr,
             gateway=gateway,
+            host=gateway if self.host_address is None else _given(self.host_address),
             first=first,
             last=last,
             reserved=frozenset(self.reserve) | edges(self.cidr),
         )
 
 
-def _refuse_special(cidr: Network) -> None:
-    special = {
-        "the whole address space": cidr.prefixlen == 0,
-        "loopback": cidr.is_loopback,
-        "multicast": cidr.is_multicast,
-    }
-    for what, is_so in special.items():
-        if is_so:
-            raise wrong("NS0132", f"{cidr} is {what} and cannot be a subnet", "choose a private one: 172.20.0.0/16")
+def _given(written: Address | str) -> Address | None:
+    return None if isinstance(written, str) else written
 
 
-def _check_gateway(cidr: Network, gateway: Address) -> None:
-    if gateway not in cidr:
-        raise wrong("NS0133", f"the gateway {gateway} is outside {cidr}")
-    if gateway in edges(cidr):
-        raise wrong("NS0133", f"the gateway {gateway} is the network or broadcast address of {cidr}")
+def _check_own(cidr: Network, address: Address, what: str) -> None:
+    if address not in cidr:
+        raise wrong("NS0133", f"the {what} {address} is outside {cidr}")
+    if address in edges(cidr):
+        edge = "network or broadcast" if cidr.version == 4 else "router anycast"
+        raise wrong("NS0133", f"the {what} {address} is the {edge} address of {cidr}")
 
 
 def edges(cidr: Network) -> frozenset[Address]:
@@ -142,6 +182,10 @@ SubnetChoice = Annotated[
 
 def check(specs: Mapping[str, SubnetSpec], document: Any) -> Iterator[Finding]:  # noqa: ANN401
     """References to named subnets hold, a pool serves one bridge, and no two pools overlap."""
+    if ULA in specs:
+        hint = "give the subnet another name; for a generated prefix write ula where it is used"
+        message = '"ula" cannot name a subnet: it stands for a generated IPv6 prefix'
+        yield Finding("NS0135", message, ("subnets", ULA), hint=hint, on_key=True)
     users: dict[str, tuple[str | int, ...]] = {}
     pools: list[tuple[Network, tuple[str | int, ...]]] = [
         (spec.cidr, ("subnets", name, "cidr")) for name, spec in specs.items()
@@ -168,7 +212,8 @@ def check(specs: Mapping[str, SubnetSpec], document: Any) -> Iterator[Finding]: 
 
 def _unknown(name: str, path: tuple[str | int, ...], specs: Mapping[str, SubnetSpec]) -> Finding:
     known = ", ".join(sorted(specs)) or "none is declared"
-    return Finding("NS0201", f'there is no subnet "{name}"', path, hint=f"subnets: {known}; or write a CIDR")
+    message, hint = f'there is no subnet "{name}"', f"subnets: {known}; or write a CIDR"
+    return Finding("NS0201", message, path, hint=hint)
 
 
 def _overlaps(pools: list[tuple[Network, tuple[str | int, ...]]]) -> Iterator[Finding]:

@@ -8,6 +8,6 @@ from netspec.spec.document import Loaded
 
 def check(loaded: Loaded) -> None:
     """Expand a document as for an empty host. Raises SpecError with what that shows."""
-    findings = desired(loaded.document, Present()).findings
+    findings = desired(loaded.document, Present(), loaded.lock).findings
     if findings:
         raise SpecError("The spec is invalid.", diagnostics=loaded.diagnostics(findings))

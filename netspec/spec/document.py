@@ -1,19 +1,30 @@
 """The document model, assembled from the kinds' sections; validation with all errors in the user's words."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 
-from netspec.diagnostics import Diagnostic, Place, Related
+from netspec.diagnostics import Diagnostic, Place, Related, Severity
 from netspec.errors import SpecError
 from netspec.kinds import sections
 from netspec.kinds._contract import Finding, Section, SpecModel
+from netspec.kinds._intent import UNLOCKED, Lock
+from netspec.kinds._prefixes import with_prefixes
 from netspec.kinds._types import text, wrong
 from netspec.kinds.endpoint import InterfaceSpec
 from netspec.spec.faults import Faults
+from netspec.spec.lockfile import lock_of
 from netspec.spec.source import SourceFile, digest, read
 from netspec.spec.tree import Tree, load
 from netspec.spec.validation import diagnostics_of
@@ -40,17 +51,28 @@ def document_model(found: tuple[Section, ...] | None = None) -> type[BaseModel]:
     for section in found if found is not None else sections():
         default = Field(default_factory=section.default, description=section.description)
         fields[section.name] = (section.annotation, default)
-    return create_model("Netspec", __base__=SpecModel, __doc__="A declarative network of one host.", **fields)
+    validators: dict[str, Any] = {"prefixes": model_validator(mode="before")(with_prefixes)}
+    return create_model(
+        "Netspec",
+        __base__=SpecModel,
+        __doc__="A declarative network of one host.",
+        __validators__=validators,
+        **fields,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A valid document, with what is needed to point into it. `digest` is SHA-256 over the texts, in hex."""
+    """A valid document, with what is needed to point into it. `digest` is SHA-256 over the texts, in hex.
+
+    `lock` is what the lock file beside it says.
+    """
 
     document: Any
     tree: Tree
     digest: str
     files: tuple[SourceFile, ...]
+    lock: Lock = UNLOCKED
 
     def place_of(self, address: str) -> Place | None:
         """The place of an address like `endpoint/redis.publish[0]`; None for what is not in the spec."""
@@ -60,6 +82,10 @@ class Loaded:
     def diagnostics(self, findings: Iterable[Finding]) -> tuple[Diagnostic, ...]:
         """Findings with their paths turned into places."""
         return tuple(_diagnostic(each, self.tree) for each in findings)
+
+    def warnings(self, findings: Iterable[Finding]) -> tuple[Diagnostic, ...]:
+        """Likewise, of what does not forbid going on."""
+        return tuple(replace(each, severity=Severity.WARNING) for each in self.diagnostics(findings))
 
 
 def path_of(address: str) -> tuple[str | int, ...]:
@@ -87,10 +113,11 @@ def _parts(text_path: str) -> Iterator[str | int]:
 
 
 def load_document(path: str) -> Loaded:
-    """Read, parse and validate the spec at `path`. Raises SpecError with everything that is wrong."""
+    """Read, parse and validate the spec at `path`, and its lock file. Raises SpecError with all that is wrong."""
     files = read(path)
     tree = load(files)
-    return Loaded(parse(tree), tree, digest(files), files)
+    document = parse(tree)
+    return Loaded(document, tree, digest(files), files, lock_of(path, document.stack))
 
 
 def parse(tree: Tree, found: tuple[Section, ...] | None = None) -> Any:  # noqa: ANN401  the assembled model

@@ -45,7 +45,7 @@ nat:
 - Scalars are those of YAML 1.2: `no`, `on`, `22:22`, `010` and an unquoted MAC address stay strings where a string
   is wanted. Only `true` and `false` are booleans.
 - Unknown keys, keys that stand twice, and wrong types are errors. Errors are reported together, not one by one.
-  Whether the parts fit together is looked at once each part is right by itself.
+  What only follows from another error is left unsaid.
 - Tags and merge keys (`<<`) are refused. Anchors are taken, with a bound on what they may expand to.
 - A key that is left out has its default. A default is compared with the kernel like a value that was written.
 - `netspec validate --expand` prints the long form: every default written out, every short form spelled.
@@ -58,8 +58,9 @@ nat:
   subnet gets no IPv6 address, and neither do its endpoints. A subnet implies forwarding for its family.
 - An *endpoint* is a namespace with `lo` up and its interfaces. The first interface in the file whose subnet has a
   gateway supplies the default route, for each family.
-- *Automatic addresses*: fixed ones are set aside first. An interface that has an address keeps it. Others get the
-  lowest free one. Adding an endpoint never moves another, unless by a fixed address that it holds.
+- *Automatic addresses*: fixed ones are set aside first, then those in `netspec.lock`. An interface that has an address
+  keeps it, over a reboot too. Others get the lowest free one. Adding an endpoint never moves another, unless by a fixed
+  address that it holds. See [how to](../how-to/addresses.md).
 - *Publications* are open at every address of the host, 127.0.0.0/8 included, or at the one that `listen` names. The
   server sees the client's own address; for clients on its own bridge and on loopback it sees the gateway's. A
   connection to `[::1]` is refused, as the kernel cannot route it to another link.

@@ -160,12 +160,13 @@ def test_a_pool_is_handed_out_to_the_last_address_and_then_says_who_has_them() -
     text = network("10.1.0.0/29", **dict.fromkeys("abcdefg", ""))
 
     assert found(text) == [
-        ("NS0205", 9, 6, "no free address is left in 10.1.0.0/29 for endpoint/f"),
-        ("NS0205", 10, 6, "no free address is left in 10.1.0.0/29 for endpoint/g"),
+        ("NS0205", 9, 6, "no free address is left in 10.1.0.0/29 for endpoint/f: there are 5"),
+        ("NS0205", 10, 6, "no free address is left in 10.1.0.0/29 for endpoint/g: there are 5"),
     ]
     with pytest.raises(SpecError) as caught:
         check(loaded(text))
-    hint = "5 are taken, by endpoint/a, endpoint/b, endpoint/c, endpoint/d, endpoint/e; widen the subnet or its range"
+    holders = ", ".join(f"endpoint/{name} has 10.1.0.{number}" for number, name in enumerate("abcde", 2))
+    hint = f"{holders}; widen the subnet or its range"
     assert {each.hint for each in caught.value.diagnostics} == {hint}
 
 
