@@ -70,6 +70,8 @@ class Finding:
     on_key: bool = False
     """Point at the key rather than at the value."""
     related: tuple[tuple[Place, str], ...] = ()
+    missing: tuple[Place, ...] = ()
+    """Where what it misses could stand: nothing is told where that was left out for a fault of its own."""
 
 
 @dataclass(frozen=True, slots=True)

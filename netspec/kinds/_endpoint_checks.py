@@ -37,6 +37,7 @@ def _bridges(specs: Mapping[str, Any], bridges: Mapping[str, Any]) -> Iterator[F
                 f'endpoint "{endpoint}" names bridge "{interface.bridge}", which is not declared',
                 (*path, "bridge"),
                 hint=_nearest(interface.bridge, bridges),
+                missing=(("bridges", interface.bridge),),
             )
             continue
         ports[interface.bridge] = ports.get(interface.bridge, 0) + 1

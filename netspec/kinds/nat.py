@@ -44,6 +44,7 @@ def _unknown(source: str, path: Place, document: Any) -> Finding:  # noqa: ANN40
         f'there is no bridge or subnet "{source}" to {"masquerade" if path[1] == "masquerade" else "translate"}',
         path,
         hint=f"known: {known}" if known else "declare it below bridges:, or write a CIDR",
+        missing=(("bridges", source), ("subnets", source)),
     )
 
 

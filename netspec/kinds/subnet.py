@@ -213,7 +213,7 @@ def check(specs: Mapping[str, SubnetSpec], document: Any) -> Iterator[Finding]: 
 def _unknown(name: str, path: tuple[str | int, ...], specs: Mapping[str, SubnetSpec]) -> Finding:
     known = ", ".join(sorted(specs)) or "none is declared"
     message, hint = f'there is no subnet "{name}"', f"subnets: {known}; or write a CIDR"
-    return Finding("NS0201", message, path, hint=hint)
+    return Finding("NS0201", message, path, hint=hint, missing=(("subnets", name),))
 
 
 def _overlaps(pools: list[tuple[Network, tuple[str | int, ...]]]) -> Iterator[Finding]:

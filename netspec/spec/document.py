@@ -9,25 +9,22 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
-    ValidationError,
     WithJsonSchema,
     create_model,
     model_validator,
 )
 
-from netspec.diagnostics import Diagnostic, Place, Related, Severity
-from netspec.errors import SpecError
+from netspec.diagnostics import Diagnostic, Place, Severity
 from netspec.kinds import sections
 from netspec.kinds._contract import Finding, Section, SpecModel
 from netspec.kinds._intent import UNLOCKED, Lock
 from netspec.kinds._prefixes import with_prefixes
 from netspec.kinds._types import text, wrong
 from netspec.kinds.endpoint import InterfaceSpec
-from netspec.spec.faults import Faults
+from netspec.spec.judgement import diagnostic_of, judge
 from netspec.spec.lockfile import lock_of
 from netspec.spec.source import SourceFile, digest, read
 from netspec.spec.tree import Tree, load
-from netspec.spec.validation import diagnostics_of
 
 
 def _stack_name(value: Any) -> str:  # noqa: ANN401  whatever YAML held
@@ -81,7 +78,7 @@ class Loaded:
 
     def diagnostics(self, findings: Iterable[Finding]) -> tuple[Diagnostic, ...]:
         """Findings with their paths turned into places."""
-        return tuple(_diagnostic(each, self.tree) for each in findings)
+        return tuple(diagnostic_of(each, self.tree) for each in findings)
 
     def warnings(self, findings: Iterable[Finding]) -> tuple[Diagnostic, ...]:
         """Likewise, of what does not forbid going on."""
@@ -122,42 +119,7 @@ def load_document(path: str) -> Loaded:
 
 def parse(tree: Tree, found: tuple[Section, ...] | None = None) -> Any:  # noqa: ANN401  the assembled model
     """The validated document of a tree. Raises SpecError with everything that is wrong."""
-    if tree.faults:
-        raise tree.faults.error()
-    try:
-        document = document_model(found).model_validate(tree.data)
-    except ValidationError as error:
-        raise _invalid(diagnostics_of(error, tree, document_model(found))) from None
-    findings = [
-        finding
-        for section in (found if found is not None else sections())
-        for finding in section.check(getattr(document, section.name), document)
-    ]
-    if findings:
-        raise _invalid([_diagnostic(each, tree) for each in findings])
-    return document
-
-
-def _invalid(found: Iterable[Diagnostic]) -> SpecError:
-    faults = Faults()
-    faults.extend(found)
-    return faults.error()
-
-
-def _diagnostic(finding: Finding, tree: Tree) -> Diagnostic:
-    related = []
-    for path, words in finding.related:
-        place = tree.place(path, on_key=len(path) <= 2)
-        if place is not None:
-            related.append(Related(place, words))
-    return Diagnostic(
-        finding.code,
-        finding.message,
-        tree.place(finding.path, on_key=finding.on_key),
-        finding.hint,
-        finding.label,
-        tuple(related),
-    )
+    return judge(tree, document_model(found), found if found is not None else sections())
 
 
 def expand_to_long_form(document: Any) -> dict[str, Any]:  # noqa: ANN401

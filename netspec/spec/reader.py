@@ -26,13 +26,13 @@ SHOWN_NAME = 60
 class Content:
     """What a file holds, as far as it could be read. `spots` are the places of sections and of their entries.
 
-    `sound` is false where something was left out, so that what follows from its absence is not to be reported.
+    `left_out` are the paths of what could not be taken; the empty one is that of all that was not read.
     """
 
     file: SourceFile
     data: dict[str, Any] = field(default_factory=dict)
     spots: dict[Path, Spot] = field(default_factory=dict)
-    sound: bool = True
+    left_out: set[Path] = field(default_factory=set)
 
 
 class _Stop(Exception):
@@ -107,10 +107,10 @@ class _Reader:
         except yaml.YAMLError as error:
             opened = self._frames[-1].event if self._frames else None
             self._fault(syntax_error(self._file, error, opened))
+            if self._frames:
+                self._content.data = self._frames[0].data
         except _Stop:
-            self._content.sound = False
-        if self._frames:
-            self._content.data = self._frames[0].data
+            self._content.left_out.add(())
         return self._content
 
     def _document(self, event: Event) -> None:
@@ -124,6 +124,7 @@ class _Reader:
         self._count()
         if event.tag is not None:
             self._tag(event)
+            self._leave_out()
         frame = self._frames[-1] if self._frames else None
         text: str = event.value
         if frame is not None and frame.keys is not None and frame.key is None:
@@ -148,12 +149,11 @@ class _Reader:
             related = (Related(place_of(self._file, first), "it stands here first"),)
             message = f'the key "{shortened(name, SHOWN_NAME)}" stands twice'
             self._refuse("NS0110", message, event, "a key stands once: join the two", related)
-            frame.key = _SKIPPED
+            self._skip(frame, name)
         elif name == "<<" and event.implicit[0]:
             hint = "YAML 1.2 has none; repeat the keys, or use an anchor for a whole value"
             self._refuse("NS0115", "merge keys are not taken", event, hint)
-            self._content.sound = False
-            frame.key = _SKIPPED
+            self._skip(frame, name)
         else:
             self._check_text(event, name)
             frame.key = name
@@ -168,8 +168,7 @@ class _Reader:
         name, frame.key = frame.key, None
         if name is None:
             self._refuse("NS0114", "a key is a single word, not a list, a mapping or an anchor's", event)
-            self._content.sound = False
-            frame.key = _SKIPPED
+            self._skip(frame, "?")
         elif name is not _SKIPPED:
             frame.data[name] = value
             if len(self._frames) <= 2:
@@ -218,7 +217,7 @@ class _Reader:
         if anchored is None:
             self._refuse("NS0111", f"there is no anchor &{name} above this", event, f"write &{name} where it is set")
             anchored = _Anchored(None)
-            self._content.sound = False
+            self._leave_out()
         elif anchored.data is _OPEN:
             self._refuse("NS0111", f"the anchor &{name} contains itself", event)
             raise _Stop
@@ -262,9 +261,20 @@ class _Reader:
             message = f"the text holds the invisible character {named(match[0])}"
             self._refuse("NS0116", message, event, "remove it")
 
+    def _skip(self, frame: _Frame, name: str) -> None:
+        """Throw away the value of a key that follows."""
+        frame.key = name
+        self._leave_out()
+        frame.key = _SKIPPED
+
+    def _leave_out(self) -> None:
+        """Remember the place that it is at."""
+        path = (len(frame.data) if frame.keys is None else frame.key for frame in self._frames)
+        self._content.left_out.add(tuple(path))
+
     def _fault(self, diagnostic: Diagnostic) -> None:
-        """A fault after which the data is not whole."""
-        self._content.sound = False
+        """A fault after which nothing is read."""
+        self._content.left_out.add(())
         self._faults.add(diagnostic)
 
     def _refuse(self, code: str, message: str, event: Event, hint: str = "", related: tuple[Related, ...] = ()) -> None:

@@ -17,19 +17,22 @@ from netspec.spec.source import SourceFile
 class Tree:
     """The merged data of all files, and what is wrong with them so far.
 
-    `sound` is false where something was left out, so that what follows from its absence is not to be reported.
+    `left_out` are the paths of what could not be read: what follows from its absence is not to be reported.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
-    sound: bool = True
+    left_out: set[Path] = field(default_factory=set)
     _homes: dict[Path, tuple[Content, Path]] = field(default_factory=dict)
     """Of each section and each of its entries: the file, and the path in that file."""
     _indexes: dict[str, Index] = field(default_factory=dict)
 
     def place(self, path: Path, *, on_key: bool = False) -> Place | None:
-        """Where `path` stands; its nearest parent where it does not exist; None where no file has its section."""
-        for length in (2, 1):
+        """Where `path` stands; its nearest parent where it does not exist; None where no file has its section.
+
+        The document as a whole begins where its first file does.
+        """
+        for length in (2, 1) if path else (0,):
             home = self._homes.get(path[:length])
             if home is not None:
                 content, local = home
@@ -43,7 +46,9 @@ class Tree:
 
     def add(self, content: Content) -> None:
         """Put one file's sections beside those of the files before it."""
-        self.sound &= content.sound
+        self._homes.setdefault((), (content, ()))
+        for path in content.left_out:
+            self.left_out.add(self._merged(path))
         for section, value in content.data.items():
             known = self.data.get(section)
             if section not in self.data:
@@ -58,6 +63,15 @@ class Tree:
                 known.extend(value)
             elif not (section == "netspec" and known == value):
                 self._twice(content, (section,), "NS0117", f'"{_name(section)}" stands in two files')
+
+    def _merged(self, path: Path) -> Path:
+        """A path of a file that is about to be added, in the tree: its lists are appended."""
+        known = self.data.get(str(path[0])) if path else None
+        match path:
+            case (section, int(index), *rest) if isinstance(known, list):
+                return (section, index + len(known), *rest)
+            case _:
+                return path
 
     def _join(self, content: Content, section: str, known: dict[str, Any], value: dict[str, Any]) -> None:
         for name, entry in value.items():
@@ -77,6 +91,7 @@ class Tree:
                 self._homes[section, index + offset] = content, (section, index)
 
     def _twice(self, content: Content, path: Path, code: str, message: str) -> None:
+        self.left_out.add(path)
         first, second = self.place(path, on_key=True), self._spot(content, path)
         related = (Related(first, "it stands here first"),) if first else ()
         place = second.place(on_key=True) if second else None

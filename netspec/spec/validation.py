@@ -1,13 +1,13 @@
 """pydantic's errors in the user's words: a code, a place, a way out."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from netspec.diagnostics import Diagnostic
-from netspec.spec.tree import Tree
+from netspec.kinds._contract import Finding
 
 LATER = frozenset(
     {"policies", "checks", "links", "macvlans", "ipvlans", "overlays", "hosts", "routes", "rules", "neighbors"}
@@ -29,16 +29,27 @@ _EXPECTED: Mapping[str, str] = {
 }
 
 
-def diagnostics_of(error: ValidationError, tree: Tree, model: type[BaseModel]) -> list[Diagnostic]:
-    """One Diagnostic for each thing that is wrong; the alternatives of a union count as one."""
-    found: dict[tuple[str | int, ...], Diagnostic] = {}
+@dataclass(frozen=True, slots=True)
+class ShapeFinding(Finding):
+    """What is wrong with a value by itself. `is_extra`: a key like no other, so that nothing is amiss without it."""
+
+    is_extra: bool = False
+
+
+def findings_of(
+    error: ValidationError,
+    data: Any,  # noqa: ANN401  whatever YAML held
+    model: type[BaseModel],
+) -> list[ShapeFinding]:
+    """One for each thing that is wrong; the alternatives of a union count as one."""
+    found: dict[tuple[str | int, ...], ShapeFinding] = {}
     for each in error.errors(include_url=False):
-        path = _path(each["loc"], tree.data)
-        diagnostic = _diagnostic(each, path, tree, model)
+        path = _path(each["loc"], data)
+        finding = _finding(each, path, model)
         known = found.get(path)
         # The most specific of a union's complaints is the one with a code of its own.
-        if known is None or (known.code == "NS0119" and diagnostic.code != "NS0119"):
-            found[path] = diagnostic
+        if known is None or (known.code == "NS0119" and finding.code != "NS0119"):
+            found[path] = finding
     return list(found.values())
 
 
@@ -60,20 +71,19 @@ def _is_name(step: str | int) -> bool:
     return isinstance(step, str) and step.isidentifier() and step.islower()
 
 
-def _diagnostic(each: Any, path: tuple[str | int, ...], tree: Tree, model: type[BaseModel]) -> Diagnostic:  # noqa: ANN401
+def _finding(each: Any, path: tuple[str | int, ...], model: type[BaseModel]) -> ShapeFinding:  # noqa: ANN401
     kind, context = str(each["type"]), each.get("ctx") or {}
     if kind == "extra_forbidden":
-        return _unknown_key(path, tree, model)
+        return _unknown_key(path, model)
     if kind == "missing":
         missing = str(each["loc"][-1])
         hint = "begin with: netspec: 1" if missing == "netspec" else ""
         parent = path[:-1] if path and path[-1] == missing else path
-        return Diagnostic("NS0151", f'"{missing}" is missing', tree.place(parent, on_key=True), hint)
+        return ShapeFinding("NS0151", f'"{missing}" is missing', parent, hint, on_key=True)
     on_key = each["loc"][-1:] == ("[key]",)
-    place = tree.place(path, on_key=on_key)
     if kind.startswith("NS"):
-        return Diagnostic(kind, str(each["msg"]), place, str(context.get("hint", "")))
-    return Diagnostic("NS0119", _sentence(kind, context, each), place, _way_out(each["input"]))
+        return ShapeFinding(kind, str(each["msg"]), path, str(context.get("hint", "")), on_key=on_key)
+    return ShapeFinding("NS0119", _sentence(kind, context, each), path, _way_out(each["input"]), on_key=on_key)
 
 
 def _sentence(kind: str, context: Mapping[str, Any], each: Any) -> str:  # noqa: ANN401
@@ -96,15 +106,15 @@ def _way_out(value: object) -> str:
     return ""
 
 
-def _unknown_key(path: tuple[str | int, ...], tree: Tree, model: type[BaseModel]) -> Diagnostic:
+def _unknown_key(path: tuple[str | int, ...], model: type[BaseModel]) -> ShapeFinding:
     key = str(path[-1])
-    place = tree.place(path, on_key=True)
     if len(path) == 1 and key in LATER:
-        return Diagnostic("NS0153", f'the section "{key}" is not in this version of netspec', place)
+        message = f'the section "{key}" is not in this version of netspec'
+        return ShapeFinding("NS0153", message, path, on_key=True, is_extra=True)
     valid = sorted(_keys_at(path[:-1], model))
     close = get_close_matches(key, valid, n=1)
     hint = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(valid)}" if valid else ""
-    return Diagnostic("NS0154", f'there is no key "{key}" here', place, hint)
+    return ShapeFinding("NS0154", f'there is no key "{key}" here', path, hint, on_key=True, is_extra=not close)
 
 
 def _keys_at(path: Sequence[str | int], model: type[BaseModel]) -> Iterator[str]:
