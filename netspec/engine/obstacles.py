@@ -10,12 +10,11 @@ from netspec.core.resource import Key, Resource
 from netspec.core.state import State, owned_by
 from netspec.diagnostics import Diagnostic, Place
 from netspec.engine.observation import kind_of
+from netspec.engine.overlaps import overlaps
 from netspec.kernel.port import Kernel
-from netspec.kernel.snapshot import Listener, RouteRow, Snapshot
-from netspec.kinds.address import Address
+from netspec.kernel.snapshot import Listener, Snapshot
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.netns import Netns
-from netspec.kinds.route import MAIN, obstacle
 from netspec.kinds.sysctl import Sysctl
 
 PlaceOf = Callable[[str], Place | None]
@@ -85,33 +84,16 @@ def _creations(ground: Ground) -> Iterator[tuple[Change, Resource]]:
 
 
 def _overlaps(ground: Ground) -> Iterator[Diagnostic]:
-    new = [each for _, each in _creations(ground) if isinstance(each, Address) and not each.netns]
-    if not new:
-        return
-    ours = {key.name for key, each in ground.observed.items() if key.kind == "link" and owned_by(ground.stack)(each)}
-    routes = [row for row in ground.snapshot.routes if not row.netns and row.to.prefixlen and row.table == MAIN]
-    for address in new:
-        for row in routes:
-            if row.link in ours or row.to.version != address.address.version:
-                continue
-            if row.to.overlaps(address.address.network) and not _link_local(row):
-                yield _overlap(address, row, ground)
-                break
-
-
-def _link_local(row: RouteRow) -> bool:
-    return row.to.version == 6 and (row.to.is_link_local or row.to.is_multicast)
-
-
-def _overlap(address: Address, row: RouteRow, ground: Ground) -> Diagnostic:
-    return Diagnostic(
-        "NS0402",
-        f"the subnet {address.address.network} overlaps a route of this host: {obstacle(row)}",
-        ground.place_of(address.origin),
-        hint="choose another subnet, or remove the route",
-        label=f"wanted by {address.origin}",
-        address=address.origin,
-    )
+    new = [each for _, each in _creations(ground)]
+    for subnet, words, origin in overlaps(new, ground.stack, ground.observed, ground.snapshot):
+        yield Diagnostic(
+            "NS0402",
+            f"the subnet {subnet} overlaps {words}",
+            ground.place_of(origin),
+            hint="choose another subnet, or remove what is in the way",
+            label=f"wanted by {origin}",
+            address=origin,
+        )
 
 
 def _busy_ports(ground: Ground) -> Iterator[Diagnostic]:

@@ -183,6 +183,83 @@ def test_a_subnet_that_another_stack_has(site: Site) -> None:
     assert ("NS0402", "bridge/br0") in [(code, address) for code, _, address in found(site, BASE)]
 
 
+def plugged(*addresses: str, up: bool = True, link: str = "up0") -> list[Operation]:
+    """A link of somebody's with addresses."""
+    made: list[Operation] = [] if link == "lo" else [LinkAdd(name=link, kind="bridge"), LinkSet(name=link, up=up)]
+    return made + [AddressAdd(link=link, address=ip_interface(each)) for each in addresses]
+
+
+MEETINGS: list[tuple[str, list[Operation], str, str | None]] = [
+    (
+        "an address without a route",
+        plugged("10.1.0.77/16", up=False),
+        "[10.1.0.0/24]",
+        "the subnet 10.1.0.0/24 overlaps an address of this host: 10.1.0.77/16 on up0",
+    ),
+    (
+        "an address of lo",
+        plugged("10.1.0.77/32", link="lo"),
+        "[10.1.0.0/24]",
+        "the subnet 10.1.0.0/24 overlaps an address of this host: 10.1.0.77/32 on lo",
+    ),
+    ("an address of lo beside it", plugged("10.1.1.77/32", link="lo"), "[10.1.0.0/24]", None),
+    (
+        "an IPv6 route",
+        [*plugged("fd00:9::1/64"), RouteAdd(to=ip_network("fd00:1::/48"), via=ip_address("fd00:9::9"), protocol=4)],
+        '["fd00:1:0:5::/64"]',
+        "the subnet fd00:1:0:5::/64 overlaps a route of this host: fd00:1::/48 via fd00:9::9 dev up0",
+    ),
+    (
+        "an IPv6 address",
+        plugged("fd00:1::77/48", up=False),
+        '["fd00:1::/64"]',
+        "the subnet fd00:1::/64 overlaps an address of this host: fd00:1::77/48 on up0",
+    ),
+    ("link-local addresses", plugged("fe80::77/64"), '["fd00:1::/64"]', None),
+    (
+        "a subnet in which the host has no address",
+        plugged("10.1.0.77/16"),
+        "[{cidr: 10.1.0.0/24, gateway: none}]",
+        "the subnet 10.1.0.0/24 overlaps a route of this host: 10.1.0.0/16 dev up0",
+    ),
+    (
+        "the second of two",
+        plugged("fd00:1::77/64"),
+        '[10.1.0.0/24, "fd00:1::/64"]',
+        "the subnet fd00:1::/64 overlaps a route of this host: fd00:1::/64 dev up0",
+    ),
+]
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new bridge", "added subnet"])
+@pytest.mark.parametrize(
+    ("taken", "subnets", "message"), [each[1:] for each in MEETINGS], ids=[each[0] for each in MEETINGS]
+)
+def test_a_subnet_that_meets_what_the_host_has(
+    site: Site, taken: list[Operation], subnets: str, message: str | None, there: bool
+) -> None:
+    """Routes and addresses, both families, whether the bridge is new or gets a subnet more."""
+    site.kernel.execute(taken)
+    if there:
+        site.apply("netspec: 1\nbridges: {br0: {}}\n")
+
+    assert found(site, f"netspec: 1\nbridges: {{br0: {{subnets: {subnets}}}}}\n") == (
+        [("NS0402", message, "bridge/br0")] if message else []
+    )
+
+
+def test_a_subnet_of_another_stack_without_an_address_on_the_host(site: Site) -> None:
+    """Its endpoints have addresses, and nobody else has."""
+    lonely = "netspec: 1\nstack: shop\nbridges: {br9: {subnets: [{cidr: 10.1.0.0/24, gateway: none}]}}\n"
+    site.apply(lonely + "endpoints: {till: {bridge: br9}}\n")
+
+    assert found(site, "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/16]}}\n") == [
+        ("NS0402", "the subnet 10.1.0.0/16 overlaps endpoint/till of stack shop: 10.1.0.1/24", "bridge/br0")
+    ]
+    site.destroy("shop")
+    assert found(site, "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/16]}}\n") == []
+
+
 def test_an_address_may_move_within_what_is_ours(site: Site) -> None:
     """The routes of our own links are no obstacle, whatever changes places with whatever."""
     site.apply(BASE)
