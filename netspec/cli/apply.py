@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netspec.cli.help import add
 from netspec.cli.plan import LockedOption, show_proposal
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
@@ -18,13 +19,24 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Go on without aski
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("apply")(apply)
+    add(
+        app,
+        apply,
+        "Make the kernel equal the spec; undo all of it on failure.",
+        [
+            ("netspec apply", "plans, asks, applies, verifies"),
+            ("netspec apply --yes --quiet web.yaml", "for scripts"),
+        ],
+    )
 
 
 def apply(
     context: typer.Context, path: PathArgument = None, *, yes: YesOption = False, locked: LockedOption = False
 ) -> None:
-    """Make the kernel equal the spec, verify it, and undo everything on failure."""
+    """Make the kernel equal the spec, look again to verify it, and undo all of it on failure.
+
+    Asks first, on a terminal. Control-C stops at a safe point and undoes.
+    """
     session: Session = context.obj
     bring_about(session, session.intent(session.load(path, locked=locked)), yes=yes, question="Apply these changes?")
 

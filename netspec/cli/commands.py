@@ -2,6 +2,7 @@
 
 import typer
 
+from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.errors import Refused
@@ -9,7 +10,15 @@ from netspec.errors import Refused
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("commands")(commands)
+    add(
+        app,
+        commands,
+        "Print the ip, bridge, nft and sysctl commands for a plan.",
+        [
+            ("netspec commands", "what `netspec apply` would do now"),
+            ("netspec commands web.yaml | sh -e", "does it, but for the marks of netspec"),
+        ],
+    )
 
 
 def commands(context: typer.Context, path: PathArgument = None) -> None:

@@ -3,17 +3,30 @@
 import typer
 
 from netspec.cli.apply import YesOption, bring_about
+from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("destroy")(destroy)
+    add(
+        app,
+        destroy,
+        "Remove all that a stack owns.",
+        [
+            ("netspec destroy", "the stack `default`"),
+            ("netspec destroy --stack shop", "another one; its spec is not needed"),
+            ("netspec destroy --yes web.yaml", "the stack that a spec names"),
+        ],
+    )
 
 
 def destroy(context: typer.Context, path: PathArgument = None, *, yes: YesOption = False) -> None:
-    """Remove all that this stack owns. PATH's stack is meant, else --stack, else `default`."""
+    """Remove all that a stack owns, and write back the sysctls it changed.
+
+    PATH's stack is meant, else --stack, else `default`.
+    """
     from netspec.engine.reconciler import Intent
 
     session: Session = context.obj

@@ -10,18 +10,31 @@ import typer
 
 from netspec import __version__
 from netspec.cli import apply, commands, destroy, lock, plan, sandbox, schema, show, validate, version, watch
+from netspec.cli.help import listed
 from netspec.cli.options import Color, Options, Output, hoist
 from netspec.cli.session import Session
 from netspec.errors import NetspecError
 
 USAGE = 64
 # The base class of all complaints about a command line, wherever typer keeps its click.
-CommandLineError = typer.BadParameter.__mro__[2]
+CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 INTERRUPTED = 130
 
+EXAMPLES = [
+    ("netspec validate web.yaml", "is the spec right?"),
+    ("netspec plan web.yaml", "what would change?"),
+    ("netspec apply web.yaml", "do it, and verify it"),
+    ("netspec show", "what is there now?"),
+    ("netspec destroy", "take it away"),
+    ("netspec sandbox web.yaml", "all that in a throw-away host, without root"),
+]
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed, 2 differences, 3 undone, 4 not undone, 6 refused, 64 usage, 65 invalid spec."
+)
+
 app = typer.Typer(
-    help="Declarative networks for Linux hosts: plan, apply, verify, undo.",
-    epilog="Common options are taken before and after the command. Exit codes: docs/reference/exit-codes.md.",
+    help="Make the network of this host what a text says: plan, apply, verify, undo.",
+    epilog=f"{listed(EXAMPLES)}\n\nThe options above are taken before and after any command. {EXIT_CODES}",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -30,30 +43,45 @@ app = typer.Typer(
 )
 
 
-def _version(value: bool) -> None:  # noqa: FBT001  typer calls it so
+def _version(value: bool) -> None:
     if value:
         typer.echo(f"netspec {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def common(  # noqa: PLR0913, PLR0917  every one is an option of its own
+def common(
     context: typer.Context,
     *,
-    stack: Annotated[str | None, typer.Option(envvar="NETSPEC_STACK", help="Owner mark of what is meant.")] = None,
-    output: Annotated[Output, typer.Option(envvar="NETSPEC_OUTPUT", help="text or json.")] = Output.TEXT,
-    json_into: Annotated[
-        Path | None, typer.Option(envvar="NETSPEC_JSON_INTO", help="Write JSON to a file, too.")
+    stack: Annotated[
+        str | None,
+        typer.Option(
+            envvar="NETSPEC_STACK", metavar="NAME", help="Whose objects are meant; that of the spec unless said."
+        ),
     ] = None,
-    color: Annotated[Color, typer.Option(envvar="NETSPEC_COLOR", help="auto, always or never.")] = Color.AUTO,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print only what was asked for.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show kernel objects.")] = False,
-    state_dir: Annotated[Path, typer.Option(envvar="NETSPEC_STATE_DIR", help="What outlives a reboot.")] = Path(
-        "/var/lib/netspec"
+    output: Annotated[
+        Output, typer.Option(envvar="NETSPEC_OUTPUT", metavar="text|json", help="Form of standard output.")
+    ] = Output.TEXT,
+    json_into: Annotated[
+        Path | None, typer.Option(envvar="NETSPEC_JSON_INTO", metavar="FILE", help="Write the JSON to a file, too.")
+    ] = None,
+    color: Annotated[
+        Color,
+        typer.Option(envvar="NETSPEC_COLOR", metavar="auto|always|never", help="When to colour; auto: on a terminal."),
+    ] = Color.AUTO,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but what was asked for, and errors.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name each kernel object in plans.")] = False,
+    state_dir: Annotated[
+        Path, typer.Option(envvar="NETSPEC_STATE_DIR", metavar="DIR", help="Records that outlive a reboot.")
+    ] = Path("/var/lib/netspec"),
+    run_dir: Annotated[Path, typer.Option(envvar="NETSPEC_RUN_DIR", metavar="DIR", help="Lock and journal.")] = Path(
+        "/run/netspec"
     ),
-    run_dir: Annotated[Path, typer.Option(envvar="NETSPEC_RUN_DIR", help="Lock and journal.")] = Path("/run/netspec"),
     lock_timeout: Annotated[
-        float, typer.Option(envvar="NETSPEC_LOCK_TIMEOUT", min=0, help="Seconds to wait for another apply.")
+        float,
+        typer.Option(envvar="NETSPEC_LOCK_TIMEOUT", min=0, metavar="SECONDS", help="Wait this long for another apply."),
     ] = 30.0,
     _show_version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
@@ -82,29 +110,52 @@ for module in (validate, plan, apply, destroy, show, watch, lock, schema, sandbo
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. No traceback ever reaches the user."""
     words = hoist(arguments)
-    session = Session(Options())
-    try:
-        command = typer.main.get_command(app)
-        with command.make_context("netspec", words) as context:
-            session = context.obj or session
-            command.invoke(context)
-    except NetspecError as error:
-        session.fail(error)
-        return error.exit_code
-    except typer.Exit as done:
-        return done.exit_code
-    except CommandLineError as error:
-        sys.stderr.write(f"netspec: {error}\n")
+    if not words:
+        sys.stderr.write(_help())
         return USAGE
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("netspec: interrupted; nothing was changed.\n")
-        return INTERRUPTED
+    try:
+        return _obey(words)
+    except CommandLineError as error:
+        sys.stderr.write(f"netspec: {_complaint(error)}\n")
+        return USAGE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001  the last line of defence between users and tracebacks
         return _unforeseen(error, words)
+
+
+def _obey(words: list[str]) -> int:
+    """Run a command; the exit code of what it ends with on purpose."""
+    session = Session(Options())
+    try:
+        with typer.main.get_command(app).make_context("netspec", words) as context:
+            session = context.obj or session
+            context.command.invoke(context)
+    except NetspecError as error:
+        session.fail(error)
+        return error.exit_code
+    except typer.Exit as done:
+        return done.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("netspec: interrupted; nothing was changed.\n")
+        return INTERRUPTED
     return 0
+
+
+def _help() -> str:
+    command = typer.main.get_command(app)
+    with command.make_context("netspec", ["-h"], resilient_parsing=True) as context:
+        return command.get_help(context) + "\n"
+
+
+def _complaint(error: Exception) -> str:
+    """What the parser says, and where to look."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "netspec"
+    said = getattr(error, "format_message", lambda: str(error))()
+    words = said[:1].lower() + said[1:].rstrip(".")
+    return f"{words}{'' if words.endswith('?') else '.'} See: {path} --help"
 
 
 def _unforeseen(error: Exception, words: list[str]) -> int:

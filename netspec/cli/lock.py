@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.errors import PrivilegeMissing, SpecError
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("lock")(lock)
+    add(
+        app,
+        lock,
+        "Write automatic addresses into netspec.lock.",
+        [
+            ("netspec lock", "what runs here keeps its addresses"),
+            ("netspec lock --offline web.yaml", "for a spec that is applied elsewhere"),
+        ],
+    )
 
 
 def lock(

@@ -1,7 +1,6 @@
 """Options that every command takes, before or after its name."""
 
 import os
-
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 
 if TYPE_CHECKING:
     from netspec.engine.reconciler import Proposal
 
-LockedOption = Annotated[bool, typer.Option("--locked", help="Refuse automatic addresses that netspec.lock has not.")]
+LockedOption = Annotated[bool, typer.Option("--locked", help="Take automatic addresses from netspec.lock alone.")]
 
 DIFFERENT = 2
 REFUSED = 6
@@ -18,7 +19,16 @@ REFUSED = 6
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("plan")(plan)
+    add(
+        app,
+        plan,
+        "Show what apply would change; change nothing.",
+        [
+            ("netspec plan", "the spec in this directory"),
+            ("netspec plan -v web.yaml", "with each kernel object"),
+            ("netspec plan --detailed-exitcode", "ends with 2 where something would change"),
+        ],
+    )
 
 
 def plan(
@@ -30,7 +40,10 @@ def plan(
     ] = False,
     locked: LockedOption = False,
 ) -> None:
-    """Compare a spec with the live kernel and print what would change."""
+    """Compare a spec with the live kernel and print what would change. Changes nothing.
+
+    Signs: + is made, ~ changes in place, ! is rebuilt, - is removed.
+    """
     session: Session = context.obj
     reconciler = session.reconciler()
     proposal = reconciler.propose(session.intent(session.load(path, locked=locked)))

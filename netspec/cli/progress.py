@@ -3,6 +3,7 @@
 import sys
 import time
 from types import TracebackType
+from typing import Self
 
 SLOW = 1.0
 """Seconds after which an apply is worth reporting on."""
@@ -19,7 +20,7 @@ class Progress:
         self._shown = 0.0
         self._drawn = False
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

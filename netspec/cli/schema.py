@@ -5,16 +5,25 @@ from typing import Annotated
 
 import typer
 
+from netspec.cli.help import add
 from netspec.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("schema")(schema)
+    add(
+        app,
+        schema,
+        "Print a JSON Schema: of specs, or of JSON output.",
+        [
+            ("netspec schema >netspec.schema.json", "for an editor to complete and check specs"),
+            ("netspec schema plan", "of `netspec plan --output json`"),
+        ],
+    )
 
 
 def schema(
-    name: Annotated[str, typer.Argument(help="spec, plan, validate or show.", metavar="[NAME]")] = "spec",
+    name: Annotated[str, typer.Argument(help="spec (unless said), plan, validate or show.", metavar="NAME")] = "spec",
 ) -> None:
     """Print a JSON Schema (draft-07): of specs, or of what a command prints as JSON."""
     from netspec.spec.schemas import schemas

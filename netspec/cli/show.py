@@ -4,18 +4,30 @@ from typing import Annotated
 
 import typer
 
+from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.errors import NetspecError
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("show")(show)
+    add(
+        app,
+        show,
+        "Show what a stack owns on this host.",
+        [
+            ("netspec show", "everything of the stack `default`"),
+            ("netspec show endpoint/redis", "one object"),
+            ("netspec show --stack shop --output json", "for a program"),
+        ],
+    )
 
 
 def show(
     context: typer.Context,
-    address: Annotated[str | None, typer.Argument(help="One object, like endpoint/redis.", metavar="[ADDRESS]")] = None,
+    address: Annotated[
+        str | None, typer.Argument(help="One object, such as endpoint/redis; all unless said.", metavar="ADDRESS")
+    ] = None,
 ) -> None:
     """Show what this stack owns on this host."""
     from netspec.engine.reconciler import Intent

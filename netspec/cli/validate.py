@@ -4,26 +4,47 @@ from typing import Annotated
 
 import typer
 
+from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.errors import SpecError
 
 PathArgument = Annotated[
-    str | None, typer.Argument(help="A file, a directory, or - for standard input.", metavar="[PATH]")
+    str | None,
+    typer.Argument(
+        help="The spec: a file, a directory, or - for standard input. "
+        "Without it: $NETSPEC_PATH, ./netspec.yaml, ./netspec or /etc/netspec.",
+        metavar="PATH",
+        show_default=False,
+    ),
 ]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("validate")(validate)
+    add(
+        app,
+        validate,
+        "Check a spec without touching the kernel.",
+        [
+            ("netspec validate", "the spec in this directory"),
+            ("netspec validate --expand web.yaml", "with all defaults written out"),
+            ("netspec validate --output json -", "from standard input, for a program"),
+        ],
+    )
 
 
 def validate(
     context: typer.Context,
     path: PathArgument = None,
     *,
-    expand: Annotated[bool, typer.Option("--expand", help="Print the canonical long form.")] = False,
+    expand: Annotated[
+        bool, typer.Option("--expand", help="Print the long form: defaults written out, short forms spelled.")
+    ] = False,
 ) -> None:
-    """Check a spec without touching the kernel."""
+    """Check a spec without touching the kernel. All errors are reported together, each with its place.
+
+    Ends with 65 where there is one. Needs no privileges.
+    """
     session: Session = context.obj
     from netspec.spec.check import check
 

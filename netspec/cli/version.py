@@ -5,11 +5,17 @@ import platform
 import typer
 
 from netspec import __version__
+from netspec.cli.help import add
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("version")(version)
+    add(
+        app,
+        version,
+        "Print the versions of netspec, Python and the kernel.",
+        [("netspec version", "for a report"), ("netspec --version", "the version of netspec alone")],
+    )
 
 
 def version() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netspec.cli.apply import recover
+from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.errors import NetspecError, Refused, SpecError, UsageError
@@ -23,7 +24,15 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("watch")(watch)
+    add(
+        app,
+        watch,
+        "Apply a spec, and keep it applied.",
+        [
+            ("netspec watch", "until SIGINT or SIGTERM; the network stays"),
+            ("netspec watch --interval 5 web.yaml", "looks for drift every 5 s"),
+        ],
+    )
 
 
 def watch(
@@ -31,7 +40,7 @@ def watch(
     path: PathArgument = None,
     *,
     interval: Annotated[
-        float, typer.Option(envvar="NETSPEC_INTERVAL", min=0.1, help="Seconds between looks for drift.")
+        float, typer.Option(envvar="NETSPEC_INTERVAL", min=0.1, metavar="SECONDS", help="Time between looks for drift.")
     ] = 30.0,
 ) -> None:
     """Apply a spec, then keep it applied: when its files change, and when the kernel drifts."""
