@@ -36,9 +36,11 @@ class Memory:
 
     def of(self, want: Want) -> tuple[Address, ...]:
         """What it knows of the interface of a want, in the want's subnet."""
-        space = want.endpoint if self.by_endpoint else want.netns
-        known = self.addresses.get((space, want.interface), ())
-        return tuple(each for each in known if each.version == want.pool.version and each in want.pool.cidr)
+        return tuple(each for each in self.all_of(want) if each.version == want.pool.version and each in want.pool.cidr)
+
+    def all_of(self, want: Want) -> tuple[Address, ...]:
+        """What it knows of the interface of a want, in whatever subnet."""
+        return self.addresses.get((want.endpoint if self.by_endpoint else want.netns, want.interface), ())
 
 
 @dataclass(slots=True)
@@ -62,6 +64,8 @@ def assign(wants: Iterable[Want], present: Present, lock: Lock) -> Assignment:
     outcome = Assignment([want.static for want in wanted])
     taken = _statics(wanted, outcome)
     automatic = [number for number, want in enumerate(wanted) if want.static is None]
+    if not automatic:
+        return outcome
     locked = Memory(lock.addresses, by_endpoint=True)
     lived = (Memory(_plain(present.held)), Memory(_plain(present.leases)))
     _keep(wanted, automatic, locked, taken, outcome)
@@ -175,6 +179,8 @@ def _moves(
     locked, *lived = memories
     for number in automatic:
         want, now = wanted[number], outcome.addresses[number]
+        if any(now in memory.all_of(want) for memory in lived[:1]):
+            continue
         former = next((known for memory in lived if (known := memory.of(want))), ())
         if not former or now is None or now in former:
             continue
