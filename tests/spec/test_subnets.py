@@ -1,5 +1,6 @@
 """Subnets: what may be one, whose the gateway is, and the prefixes that `ula` stands for."""
 
+import re
 from ipaddress import IPv6Network
 
 import pytest
@@ -12,6 +13,7 @@ from netspec.kinds.route import Route
 from netspec.report.diagnostics import render
 from netspec.spec.check import check
 from netspec.spec.document import expand_to_long_form
+from netspec.spec.schemas import spec_schema
 from tests.spec.test_desired import addresses, network
 from tests.specs import intent, loaded
 
@@ -344,3 +346,11 @@ def test_ula_in_the_wrong_place_is_an_error_like_any(text: str) -> None:
     with pytest.raises(SpecError) as caught:
         loaded(f"netspec: 1\n{text}\n")
     assert render(caught.value.diagnostics, color=False).startswith("error[NS0")
+
+
+def test_editors_take_ula_for_a_subnet() -> None:
+    """The schema knows it, and nothing else that is no CIDR."""
+    definition = spec_schema()["definitions"]["SubnetSpec"]["properties"]["cidr"]
+    offered = ["10.1.0.0/24", "fd00:1::/64", "ula", "ulan", "10.1.0.1"]
+
+    assert [each for each in offered if re.search(definition["pattern"], each)] == offered[:3]
