@@ -11,8 +11,8 @@ from netspec.cli.validate import PathArgument
 from netspec.errors import PrivilegeMissing, SpecError
 
 if TYPE_CHECKING:
+    from netspec.engine.reconciler import Intent
     from netspec.kinds._intent import Present
-    from netspec.spec.document import Loaded
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +46,8 @@ def lock(
     where = path if path is not None else default_path(os.environ)
     target = lock_path(where)
     loaded = session.load(where)
-    present = Present() if offline else _present(session, loaded)
+    intent = session.intent(loaded)
+    present = Present() if offline else _present(session, intent)
     wanted = desired(loaded.document, present, loaded.lock)
     if wanted.findings:
         raise SpecError("The spec is invalid.", diagnostics=loaded.diagnostics(wanted.findings))
@@ -57,9 +58,9 @@ def lock(
     session.say(f"Wrote {target}: {counted}." if written else f"{target} is up to date: {counted}.")
 
 
-def _present(session: Session, loaded: "Loaded") -> "Present":
+def _present(session: Session, intent: "Intent") -> "Present":
     """The host as it is: what runs already keeps its address."""
     try:
-        return session.reconciler().present(session.intent(loaded))
+        return session.reconciler().present(intent)
     except PrivilegeMissing as error:
         raise PrivilegeMissing(f"{error.message} To lock without a look at this host: --offline.") from None

@@ -1,8 +1,10 @@
 """`netspec.lock`: the file beside a spec that fixes its automatic addresses."""
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
@@ -40,8 +42,7 @@ def lock_of(path: str, stack: str) -> Lock:
 def read(path: Path) -> Mapping[str, Addresses]:
     """The locked addresses of every stack; empty where there is no file. Raises SpecError with what is wrong."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+        content = _content(path)
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -74,6 +75,14 @@ def write(path: Path, stack: str, addresses: Addresses) -> bool:
     except OSError as error:
         raise NetspecError(f"cannot write {path}: {error.strerror}.") from None
     return True
+
+
+def _content(path: Path) -> bytes:
+    # Nobody waits for the other end of a pipe.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file")
+        return file.read(LARGEST + 1)
 
 
 def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401  whatever JSON holds

@@ -1,14 +1,19 @@
 """The record of leases: what interfaces had stays theirs when the kernel has forgotten it."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netspec.engine.leases import LeaseRecord
 from netspec.errors import ApplyFailed
 from netspec.kernel.fake import FakeKernel
 from netspec.kernel.faulty import FaultyKernel
+from netspec.kernel.snapshot import Scope
 from netspec.kinds.address import Address
 from tests.engine.sites import Site
 from tests.specs import intent
@@ -30,7 +35,7 @@ def record(site: Site) -> Path:
     return site.directory / "state/leases-default.json"
 
 
-def given(site: Site, text: str) -> dict[str, str]:
+def offered(site: Site, text: str) -> dict[str, str]:
     """The addresses that endpoints would have."""
     state = intent(text).desire(site.reconciler().present(intent(text)))
     found: dict[str, str] = {}
@@ -62,13 +67,42 @@ def test_a_reboot_moves_nobody(in_memory: Site) -> None:
     """Whoever was added or removed before it, and in whatever order they stand."""
     in_memory.apply(spec("a b c"))
     in_memory.apply(spec("c b"))
-    before = given(in_memory, spec("c b"))
+    before = offered(in_memory, spec("c b"))
     rebooted = after_a_reboot(in_memory)
 
     assert before == {"b": "10.1.0.3 fd00:1::3", "c": "10.1.0.4 fd00:1::4"}
-    assert given(rebooted, spec("new b c")) == before | {"new": "10.1.0.2 fd00:1::2"}
+    assert offered(rebooted, spec("new b c")) == before | {"new": "10.1.0.2 fd00:1::2"}
     rebooted.apply(spec("c b"))
-    assert given(rebooted, spec("c b")) == before
+    assert offered(rebooted, spec("c b")) == before
+
+
+APPLIES = st.tuples(st.lists(st.sampled_from("abcdef"), unique=True, min_size=1), st.booleans())
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(APPLIES, min_size=2, max_size=5))
+def test_nobody_moves_whatever_happens(course: list[tuple[list[str], bool]]) -> None:
+    """Applies of any endpoints in any order, with reboots between them: what the kernel has in the end is compared."""
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda _descriptor: None)
+        site, before = Site(FakeKernel(), Path(directory)), dict[str, set[str]]()
+        for number, (names, reboot) in enumerate(course, 1):
+            site = Site(FakeKernel(), site.directory, number) if reboot else site
+            site.apply(spec(" ".join(names)))
+            after = held(site)
+            stayed = before.keys() & after.keys()
+            assert {name: after[name] for name in stayed} == {name: before[name] for name in stayed}
+            assert len(set.union(*after.values())) == 2 * len(names)
+            before = after
+
+
+def held(site: Site) -> dict[str, set[str]]:
+    """The addresses inside each namespace of the kernel."""
+    found: dict[str, set[str]] = {}
+    for row in site.kernel.snapshot(Scope(stack="default")).addresses:
+        if row.netns and row.link == "eth0" and not row.address.is_link_local:
+            found.setdefault(row.netns, set()).add(str(row.address))
+    return found
 
 
 def test_leases_of_those_who_left_go(in_memory: Site) -> None:
@@ -148,7 +182,7 @@ def test_a_record_that_is_a_link_is_not_followed_and_is_replaced(in_memory: Site
     rebooted = after_a_reboot(in_memory)
 
     assert [each.code for each in rebooted.propose(spec("a")).warnings] == ["NS0451"]
-    assert given(rebooted, spec("a")) == {"a": "10.1.0.2 fd00:1::2"}
+    assert offered(rebooted, spec("a")) == {"a": "10.1.0.2 fd00:1::2"}
     rebooted.apply(spec("a"))
     assert (record(in_memory).is_symlink(), other.read_bytes()) == (False, before)
 
@@ -198,3 +232,18 @@ def test_every_stack_has_a_record_of_its_own(in_memory: Site) -> None:
         "applied-default.json",
         "leases-default.json",
     ]
+
+
+def test_a_lost_state_directory_is_made_again(in_memory: Site) -> None:
+    """By an apply that has nothing else to do; one that others may enter is not written to."""
+    in_memory.apply(spec("a"))
+    shutil.rmtree(record(in_memory).parent)
+    reconciler = in_memory.reconciler()
+    assert reconciler.settle(reconciler.propose(intent(spec("a")))) == ()
+    assert record(in_memory).parent.stat().st_mode & 0o777 == 0o700
+    assert record(in_memory).exists()
+    record(in_memory).unlink()
+    record(in_memory).parent.chmod(0o755)
+
+    assert [each.code for each in reconciler.settle(reconciler.propose(intent(spec("a"))))] == ["NS0452"]
+    assert not record(in_memory).exists()

@@ -82,6 +82,28 @@ def test_whoever_comes_or_goes_moves_nobody(data: st.DataObject) -> None:
         assert len(everything) == len(set(everything)) == len(names) * len(subnets)
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_only_a_fixed_address_moves_another(data: st.DataObject) -> None:
+    """Whoever moves is told of, and had what is now somebody's fixed address."""
+    host = History(["10.1.0.0/27"])
+    for _ in range(data.draw(st.integers(2, 6))):
+        before = dict(host.given)
+        names = data.draw(st.lists(st.sampled_from(ENDPOINTS), unique=True, max_size=len(ENDPOINTS)))
+        fixed = data.draw(st.dictionaries(st.sampled_from(names), st.integers(2, 20))) if names else {}
+        fixed = {name: number for name, number in fixed.items() if list(fixed.values()).count(number) == 1}
+        host.bodies = {name: f", address: 10.1.0.{fixed[name]}" if name in fixed else "" for name in names}
+        host.kernel_is_empty = data.draw(st.booleans())
+        told = {each.message.split()[0] for each in host.wanted().remarks}
+        after = host.apply()
+
+        automatic = {key for key in before.keys() & after.keys() if key[0] not in fixed}
+        moved = {key for key in automatic if before[key] != after[key]}
+        assert {f"endpoint/{netns}" for netns, _ in moved} == told
+        assert {before[key] for key in moved} <= {(f"10.1.0.{number}/27",) for number in fixed.values()}
+        assert len(set(after.values())) == len(names)
+
+
 def test_a_fixed_address_moves_the_automatic_one_that_has_it_and_says_so() -> None:
     """Only that one, with the reason and both places."""
     host = History(["10.1.0.0/24"], {"a": "", "b": "", "c": ""})

@@ -159,8 +159,11 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     """It is there, so it is meant."""
     path = tmp_path / "netspec.lock"
     path.mkdir()
-
     assert told(path) == ["error[NS0253]: netspec.lock cannot be read: Is a directory"]
+    path.rmdir()
+    os.mkfifo(path)
+
+    assert told(path) == ["error[NS0253]: netspec.lock cannot be read: it is not a file"]
 
 
 def test_a_file_keeps_its_mode_and_a_link_stays_a_link(tmp_path: Path) -> None:
