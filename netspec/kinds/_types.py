@@ -180,4 +180,5 @@ Mac = Annotated[
     BeforeValidator(mac_address),
     _schema("A MAC address, or `auto` for a deterministic one.", type="string", examples=["auto"]),
 ]
+Switch = Annotated[bool, Field(strict=True)]
 Mtu = Annotated[int, Field(strict=True, ge=68, le=65535)]

@@ -24,7 +24,7 @@ from netspec.kinds._links import (
     mark_of,
     stack_group,
 )
-from netspec.kinds._types import LinkName, Mac, Mtu, wrong
+from netspec.kinds._types import LinkName, Mac, Mtu, Switch, wrong
 from netspec.kinds.address import Address, broadcast_of
 from netspec.kinds.nat_element import element
 from netspec.kinds.subnet import SubnetChoice
@@ -48,7 +48,7 @@ class BridgeSpec(SpecModel):
     """MTU in bytes of the bridge and of its endpoints; `auto` is that of the link with the default route."""
     mac: Mac = "auto"
     """MAC address; `auto` is derived from stack and name, and never changes."""
-    internal: bool = False
+    internal: Switch = False
     """Nothing passes between this bridge and anything outside it; only the host reaches its endpoints."""
     access: Literal["published", "routed", "open"] = "published"
     """Who reaches endpoints from outside: `published` only published ports; `routed` ICMP and the target ports
@@ -56,9 +56,9 @@ class BridgeSpec(SpecModel):
     host_access: Literal["open", "closed"] | None = None
     """Whether endpoints reach services of the host: `open`, or `closed` but for ICMP and answers. `open` unless
     the bridge is internal."""
-    port_isolation: bool = False
+    port_isolation: Switch = False
     """Endpoints of this bridge cannot talk to each other."""
-    antispoof: bool = True
+    antispoof: Switch = True
     """Endpoints can send only from their own MAC and addresses."""
 
     @model_validator(mode="after")

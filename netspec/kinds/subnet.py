@@ -168,7 +168,7 @@ def _choice(value: Any) -> Any:  # noqa: ANN401
 
 
 SubnetChoice = Annotated[
-    Any,
+    SubnetSpec | str,
     BeforeValidator(_choice),
     PlainSerializer(lambda value: value if isinstance(value, str) else value.model_dump(mode="json")),
     WithJsonSchema(

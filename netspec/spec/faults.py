@@ -1,7 +1,7 @@
 """What is wrong with a spec, gathered until all of it can be shown at once."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netspec.diagnostics import Diagnostic, Place
 from netspec.errors import SpecError
@@ -29,6 +29,9 @@ class Faults:
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Take one more; the same one twice, as an anchor's content can be, counts once."""
+        if max(len(diagnostic.message), len(diagnostic.hint)) > LONGEST:
+            message, hint = shortened(diagnostic.message), shortened(diagnostic.hint)
+            diagnostic = replace(diagnostic, message=message, hint=hint)
         if diagnostic in self.found:
             return
         if self.full:

@@ -19,6 +19,8 @@ MOST_VALUES = 2_000_000
 Event = Any
 """An event of libyaml's parser or of the one in Python; both have marks with index, line and column."""
 Path = tuple[str | int, ...]
+NO_KEY = "\0"
+"""The step to what stands below a list, a mapping or an alias in the place of a key."""
 
 # What YAML takes for the end of a line; str.splitlines takes more.
 _BREAK = re.compile("[\r\n\x85\u2028\u2029]")
@@ -118,11 +120,13 @@ def _note(found: Index, file: SourceFile, event: Event, opened: list[_Open], anc
     parent = opened[-1] if opened else None
     if parent is not None and parent.is_mapping and parent.key is None:
         parent.key = event
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append(_Open((*parent.path, NO_KEY), isinstance(event, yaml.MappingStartEvent)))
         return
     path: Path = ()
     key = event
     if parent is not None and parent.is_mapping:
-        path, key, parent.key = (*parent.path, parent.key.value), parent.key, None
+        path, key, parent.key = (*parent.path, getattr(parent.key, "value", NO_KEY)), parent.key, None
     elif parent is not None:
         path = (*parent.path, parent.length)
         parent.length += 1

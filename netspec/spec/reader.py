@@ -12,7 +12,7 @@ import yaml
 
 from netspec.diagnostics import Diagnostic, Place, Related
 from netspec.spec.faults import Faults, shortened
-from netspec.spec.places import DEEPEST, MOST_VALUES, Event, Path, Spot, parser, place_of
+from netspec.spec.places import DEEPEST, MOST_VALUES, NO_KEY, Event, Path, Spot, parser, place_of
 from netspec.spec.scalars import deceptive, named, plain
 from netspec.spec.source import SourceFile
 from netspec.spec.syntax import TAGS, TOO_DEEP, syntax_error
@@ -124,14 +124,12 @@ class _Reader:
         self._count()
         if event.tag is not None:
             self._tag(event)
-            self._leave_out()
         frame = self._frames[-1] if self._frames else None
         text: str = event.value
         if frame is not None and frame.keys is not None and frame.key is None:
             self._key(frame, event, text)
             return
-        if not (text.isascii() and text.isprintable()):
-            self._check_text(event, text)
+        self._check_text(event, text)
         value = plain(text) if event.implicit[0] else text
         if event.anchor:
             self._anchors[event.anchor] = _Anchored(value)
@@ -155,8 +153,8 @@ class _Reader:
             self._refuse("NS0115", "merge keys are not taken", event, hint)
             self._skip(frame, name)
         else:
-            self._check_text(event, name)
             frame.key = name
+            self._check_text(event, name)
 
     def _put(self, frame: _Frame, event: Event, value: object) -> None:
         frame.size += 1
@@ -168,7 +166,7 @@ class _Reader:
         name, frame.key = frame.key, None
         if name is None:
             self._refuse("NS0114", "a key is a single word, not a list, a mapping or an anchor's", event)
-            self._skip(frame, "?")
+            self._skip(frame, NO_KEY)
         elif name is not _SKIPPED:
             frame.data[name] = value
             if len(self._frames) <= 2:
@@ -254,12 +252,14 @@ class _Reader:
     def _tag(self, event: Event) -> None:
         name = shortened(str(event.tag).replace("tag:yaml.org,2002:", "!!"), SHOWN_NAME)
         self._refuse("NS0109", f"{TAGS}: {name}", event, "leave the tag away")
+        self._leave_out()
 
     def _check_text(self, event: Event, text: str) -> None:
         match = deceptive(text)
         if match is not None:
             message = f"the text holds the invisible character {named(match[0])}"
             self._refuse("NS0116", message, event, "remove it")
+            self._leave_out()
 
     def _skip(self, frame: _Frame, name: str) -> None:
         """Throw away the value of a key that follows."""

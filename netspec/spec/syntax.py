@@ -53,6 +53,8 @@ def syntax_error(file: SourceFile, error: yaml.YAMLError, inside: Event | None =
     if inside is not None and inside.flow_style and not file.text[mark.index :].strip():
         name = "a flow mapping" if isinstance(inside, yaml.MappingStartEvent) else "a flow sequence"
         return _unclosed(file, _OPENED[name], inside.start_mark, mark)
+    if "could not find expected ':'" in problem and opened is not None:
+        mark = opened
     message, hint = _sentence(problem, file.text[mark.index : mark.index + 1])
     code = {TOO_DEEP: "NS0112", TAGS: "NS0109"}.get(message, "NS0106")
     return Diagnostic(code, message, place_at(file, mark, 1), hint)

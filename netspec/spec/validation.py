@@ -83,13 +83,14 @@ def _finding(each: Any, path: tuple[str | int, ...], model: type[BaseModel]) -> 
     on_key = each["loc"][-1:] == ("[key]",)
     if kind.startswith("NS"):
         return ShapeFinding(kind, str(each["msg"]), path, str(context.get("hint", "")), on_key=on_key)
-    return ShapeFinding("NS0119", _sentence(kind, context, each), path, _way_out(each["input"]), on_key=on_key)
+    return ShapeFinding("NS0119", _sentence(kind, context, each), path, _way_out(kind, each["input"]), on_key=on_key)
 
 
 def _sentence(kind: str, context: Mapping[str, Any], each: Any) -> str:  # noqa: ANN401
     match kind:
         case "literal_error" | "enum":
-            return f"one of these is wanted here: {context.get('expected', '')}"
+            expected = str(context.get("expected", ""))
+            return f"one of these is wanted here: {expected}" if " or " in expected else f"{expected} is wanted here"
         case "greater_than_equal" | "greater_than":
             return f"{each['input']} is too small: the least is {context.get('ge', context.get('gt'))}"
         case "less_than_equal" | "less_than":
@@ -98,11 +99,15 @@ def _sentence(kind: str, context: Mapping[str, Any], each: Any) -> str:  # noqa:
             return _EXPECTED.get(kind, str(each["msg"]))
 
 
-def _way_out(value: object) -> str:
+def _way_out(kind: str, value: object) -> str:
     if value is None:
         return "there is nothing after the colon; write a value, or leave the key away"
     if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return "YAML 1.2 writes true or false"
+    if isinstance(value, str) and kind == "int_type" and value.isdecimal():
+        return "leave the quotes away"
+    if isinstance(value, str) and kind in ("tuple_type", "list_type"):
+        return f"write it in brackets: [{value}]"
     return ""
 
 
