@@ -125,6 +125,14 @@ def _edit(name: str, spec: str, *edits: tuple[str, str], in_place: bool = True) 
     return Edit(name, spec, edited(spec, *edits), in_place)
 
 
+NAT = """\
+nat:
+  masquerade: [{from: br0, out: uplink}]
+  snat: [{from: br1, to: 192.0.2.7}]
+  dnat: [{port: 9000, to: "192.0.2.9:90"}, {port: 9001, protocol: udp, listen: 192.0.2.1, to: 192.0.2.9}]
+  netmap: [{from: 10.77.0.0/24, to: 198.51.100.0/24}]
+"""
+
 EDITS = (
     _edit("bridge mtu", BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], mtu: 1400}")),
     _edit("endpoint mtu", BASE, ("{bridge: br0}", "{bridge: br0, mtu: 1300}")),
@@ -158,6 +166,16 @@ EDITS = (
     _edit("listen anywhere", PORTS, ("127.0.0.1:7000", "7000")),
     _edit("masquerade off", BASE, ("[br0]}", "[]}")),
     _edit("masquerade grows", BASE, ("[br0]}", "[br0, br1, 10.64.0.0/10]}")),
+    _edit("masquerade of a wider prefix", BASE, ("[br0]}", "[10.64.0.0/10, br0, 10.0.0.0/8]}")),
+    _edit("masquerade of prefixes within", DUAL, ("[br0]}", "[br0, 'fd00::/8', 'fd00:1::/65', 10.1.0.128/25]}")),
+    _edit("masquerade changes its order", BASE, ("[br0]}", "[br1, br0]}")),
+    _edit("internal", BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], internal: true}"), ("[br0]}", "[]}")),
+    _edit("access", BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], access: routed}")),
+    _edit("closed and apart", BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], host_access: closed, port_isolation: true}")),
+    _edit("spoofing allowed", DUAL, ('64"]}', '64"], antispoof: false}')),
+    _edit("publication for some", BASE, ("publish: [", "publish: [{port: 81, to: 81, from: [192.0.2.0/24]}, ")),
+    _edit("publication on loopback", BASE, ('"8080:80"', '"loopback:8080:80"')),
+    _edit("nat of every sort", BASE, ("nat: {masquerade: [br0]}", NAT)),
     _edit("endpoint moved", BASE, ("db: {bridge: br0}", "db: {bridge: br1}")),
     _edit("endpoint with publications moved", BASE, ("br0\n    address: 10.1.0.10", "br1\n    address: 10.2.0.10")),
     _edit("endpoint added", BASE, ("  db:", "  cache: {bridge: br1}\n  db:"), in_place=False),
