@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -13,6 +14,7 @@ from netspec.kernel import namespaces, netlink, nftables
 from tests.host_state import host_state
 from tests.live.driving import apply, destroy, edited, reconciler
 from tests.live.specs import DOCKER0
+from tests.live.typed import netspec
 from tests.sandboxed import run
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("fresh_netns")]
@@ -115,3 +117,36 @@ def test_killed_anywhere_the_next_run_restores_the_host(start: Callable[[], None
             start()
         number += 1
     assert recovered > 10
+
+
+CALLS = ("sendto", "sendmsg", "mount", "umount2", "unshare", "setns", "rename", "unlink", "fsync")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("way", ["create", "change", "destroy"])
+def test_the_command_killed_at_every_system_call(tmp_path: Path, way: str, call: str) -> None:
+    """From outside, by strace, at each of them; the next command says that it undoes, and the host is as before."""
+    spec, empty = tmp_path / "spec.yaml", tmp_path / "empty.yaml"
+    spec.write_text(CHANGED if way == "change" else DOCKER0, encoding="utf-8")
+    empty.write_text("netspec: 1\nstack: nobody\n", encoding="utf-8")
+    start = nothing if way == "create" else example
+    words = ("destroy", "--yes") if way == "destroy" else ("apply", "--yes", str(spec))
+    start()
+    before = host_state()
+    number = 1
+    while True:
+        inject = f"inject={call}:signal=SIGKILL:when={number}"
+        strace = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
+        ending = netspec(*words, prefix=strace).code
+        begun = reconciler().journal.path.exists()
+        next_run = netspec("apply", "--yes", str(empty))
+        assert (next_run.code, "had been interrupted" in next_run.errors) == (0, begun)
+        if not begun:
+            away()
+            start()
+        assert host_state() == before, f"{call} {number}"
+        if ending == 0:
+            break
+        assert ending == -signal.SIGKILL
+        number += 1
