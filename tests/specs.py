@@ -6,6 +6,7 @@ from netspec.core.state import State
 from netspec.engine.reconciler import Intent
 from netspec.errors import SpecError
 from netspec.kinds._intent import Present
+from netspec.kinds._spaces import references
 from netspec.spec.desired import desired, wanted_sysctls
 from netspec.spec.document import Loaded, parse
 from netspec.spec.source import SourceFile, digest
@@ -30,7 +31,13 @@ def intent(text: str) -> Intent:
         return wanted.state
 
     sysctls = wanted_sysctls(found.document)
-    return Intent(stack=found.document.stack, desire=desire, sysctls=sysctls, place_of=found.place_of)
+    return Intent(
+        stack=found.document.stack,
+        desire=desire,
+        sysctls=sysctls,
+        references=references(found.document),
+        place_of=found.place_of,
+    )
 
 
 EMPTY = "netspec: 1\n"

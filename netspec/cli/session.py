@@ -44,6 +44,7 @@ class Session:
     def intent(self, loaded: "Loaded") -> "Intent":
         """What a loaded spec wants of this host."""
         from netspec.engine.reconciler import Intent
+        from netspec.kinds._spaces import references
         from netspec.spec.desired import desired, wanted_sysctls
 
         document = loaded.document
@@ -61,6 +62,7 @@ class Session:
             stack=stack,
             desire=desire,
             sysctls=wanted_sysctls(document),
+            references=references(document),
             place_of=loaded.place_of,
             remarks=lambda present: loaded.warnings(desired(document, present, loaded.lock).remarks),
         )
@@ -70,7 +72,8 @@ class Session:
         from netspec.engine.reconciler import Reconciler
         from netspec.kernel.linux import LinuxKernel
 
-        return Reconciler(LinuxKernel(), self.options.run_dir, self.options.state_dir)
+        ledger = str(self.options.run_dir / "attached")
+        return Reconciler(LinuxKernel(ledger=ledger), self.options.run_dir, self.options.state_dir)
 
     def view(self, proposal: "Proposal") -> "PlanView":
         """A proposal, ready to be rendered."""

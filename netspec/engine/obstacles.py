@@ -9,6 +9,7 @@ from netspec.core.plan import Plan
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State, owned_by
 from netspec.diagnostics import Diagnostic, Place
+from netspec.engine.foreign_routes import foreign_routes
 from netspec.engine.observation import kind_of
 from netspec.engine.overlaps import overlaps
 from netspec.kernel.port import Kernel
@@ -37,6 +38,7 @@ class Ground:
 def obstacles(ground: Ground) -> tuple[Diagnostic, ...]:
     """Everything that is in the way of a plan, foreign objects first."""
     found = [*_foreign(ground), *_occupied(ground), *_overlaps(ground), *_busy_ports(ground), *_no_sysctl(ground)]
+    found.extend(foreign_routes(ground.plan.changes, ground.desired, ground.place_of))
     return (*found, *_features(ground))
 
 

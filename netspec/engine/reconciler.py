@@ -19,7 +19,7 @@ from netspec.engine.obstacles import Ground, PlaceOf, obstacles
 from netspec.engine.report_failure import did_not_converge, interrupted, refused
 from netspec.errors import Interrupted, NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
-from netspec.kernel.snapshot import Scope, Snapshot
+from netspec.kernel.snapshot import Reference, Scope, Snapshot
 from netspec.kinds._intent import Held, Present
 from netspec.kinds.address import Address
 from netspec.kinds.sysctl import IMPLIED, former_values, values_of_links
@@ -40,12 +40,14 @@ class Intent:
     """What shall be.
 
     `desire` gives the desired state on a host as it is, and raises SpecError for what only that shows;
-    `sysctls` are the keys it must know; `place_of` finds places in the spec; `remarks` says why addresses move.
+    `sysctls` are the keys it must know, `references` the namespaces of others, by endpoint; `place_of` finds places in
+    the spec; `remarks` says why addresses move.
     """
 
     stack: str
     desire: Callable[[Present], State] = nothing
     sysctls: frozenset[str] = frozenset()
+    references: tuple[tuple[str, Reference], ...] = ()
     place_of: PlaceOf = lambda _address: None
     remarks: Callable[[Present], tuple[Diagnostic, ...]] = unremarkable
 
@@ -186,7 +188,8 @@ class Reconciler:
 
     def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
-        scope = Scope(stack=intent.stack, sysctls=frozenset(("", key) for key in intent.sysctls | IMPLIED))
+        keys = frozenset(("", key) for key in intent.sysctls | IMPLIED)
+        scope = Scope(stack=intent.stack, sysctls=keys, references=intent.references)
         try:
             snapshot = self._kernel.snapshot(scope)
             known = {("", key) for key in values_of_links(snapshot)} | scope.sysctls
@@ -230,6 +233,8 @@ def _present(snapshot: Snapshot, observed: State, leases: Held) -> Present:
         uplink_mtu=_uplink_mtu(snapshot),
         sysctls={**values_of_links(snapshot), **values},
         former=former_values(snapshot),
+        references={row.name: row for row in snapshot.references},
+        attached={row.name: row.attached for row in snapshot.netns if row.attached is not None},
     )
 
 

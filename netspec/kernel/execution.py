@@ -27,6 +27,7 @@ from netspec.kernel.operations import (
     LinkDelete,
     LinkSet,
     NetnsAdd,
+    NetnsAttach,
     NetnsDelete,
     Operation,
     RouteAdd,
@@ -61,11 +62,11 @@ class _Absent(Exception):
 class Run:
     """One execution. Close it afterwards: it holds sockets and descriptors of namespaces."""
 
-    def __init__(self, directory: str, deadline: float, progress: Progress) -> None:
+    def __init__(self, spaces: Spaces, deadline: float, progress: Progress) -> None:
         """`deadline` in seconds, for each answer."""
         self._deadline = deadline
         self._progress = progress
-        self._spaces = Spaces(directory, deadline)
+        self._spaces = spaces
         self._indexes: dict[tuple[str, str], int] = {}
         self._removals: list[LinkDelete] = []
         self._nft: list[NftOperation] = []
@@ -138,7 +139,7 @@ class Run:
     def _do(self, operation: Operation) -> None:
         try:
             match operation:
-                case NetnsAdd():
+                case NetnsAdd() | NetnsAttach():
                     self._make(operation)
                 case NetnsDelete():
                     self._forget(operation.name)
@@ -205,11 +206,15 @@ class Run:
         self._indexes.pop((operation.peer.netns, operation.peer.name), None)
         return self._spaces.descriptor(operation.peer.netns)
 
-    def _make(self, operation: NetnsAdd) -> None:
+    def _make(self, operation: NetnsAdd | NetnsAttach) -> None:
         self._forget(operation.name)
-        descriptor = self._spaces.make(operation.name, operation.alias)
+        if isinstance(operation, NetnsAdd):
+            descriptor = self._spaces.make(operation.name, operation.alias)
+        else:
+            descriptor = self._spaces.attach(operation)
         (answer,) = self._spaces.channel("").request([rt.nsid_new(descriptor)])
-        if answer.number:
+        # A namespace of others may have an id here already.
+        if answer.number and not (answer.number == errno.EEXIST and isinstance(operation, NetnsAttach)):
             raise KernelError(answer.number, operation, answer.words)
 
     def _forget(self, netns: str) -> None:

@@ -11,11 +11,12 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from netspec.kernel.fake_addresses import add_address, came_up, delete_address
-from netspec.kernel.fake_host import FakeLink, Flow, Host, Space
+from netspec.kernel.fake_addresses import add_address, delete_address
+from netspec.kernel.fake_host import FakeLink, Flow, Host
 from netspec.kernel.fake_links import add_link, check_name, delete_link, made_up_mac, remove, set_link
 from netspec.kernel.fake_routes import add_route, delete_route
 from netspec.kernel.fake_rows import Rows, host_rows, take_snapshot
+from netspec.kernel.fake_spaces import add_netns, attach_netns, delete_netns, new_space
 from netspec.kernel.fake_sysctls import write_sysctl
 from netspec.kernel.fake_tables import transact
 from netspec.kernel.operations import (
@@ -28,6 +29,7 @@ from netspec.kernel.operations import (
     LinkDelete,
     LinkSet,
     NetnsAdd,
+    NetnsAttach,
     NetnsDelete,
     Operation,
     RouteAdd,
@@ -38,9 +40,6 @@ from netspec.kernel.operations import (
 )
 from netspec.kernel.port import KernelError, Progress, no_progress
 from netspec.kernel.snapshot import Listener, Scope, Snapshot
-
-LONGEST_FILE_NAME = 255
-LOOPBACK_MTU = 65536
 
 
 class FakeKernel:
@@ -54,7 +53,7 @@ class FakeKernel:
         self.unsupported = frozenset(unsupported)
         self.listening = list(listening)
         self.host = Host()
-        _new_space(self.host, "", "")
+        new_space(self.host, "", "")
 
     def snapshot(self, scope: Scope) -> Snapshot:
         """All rows, as Linux would tell them."""
@@ -103,6 +102,12 @@ class FakeKernel:
         """A physical link disappears."""
         remove(self.host, self.host.link("", name))
 
+    def start_process(self, pid: int, container: str = "") -> None:
+        """A process appears in a network namespace of its own, perhaps as that of a container."""
+        new_space(self.host, f"/proc/{pid}/ns/net", "")
+        if container:
+            self.host.containers[container] = pid
+
     def leave_dead_name(self, name: str, content: str = "") -> None:
         """A file in `/run/netns` with nothing mounted on it, as a crash or a reboot leaves."""
         self.host.dead[name] = content
@@ -130,35 +135,6 @@ def _transaction(operation: Operation) -> str | None:
     return None
 
 
-def _new_space(host: Host, name: str, alias: str) -> None:
-    host.spaces[name] = Space()
-    index = host.next_index()
-    lo = FakeLink(index=index, netns=name, name="lo", mtu=LOOPBACK_MTU, alias=alias, up=True)
-    host.put(lo)
-    came_up(host, lo)
-
-
-def _add_netns(host: Host, operation: NetnsAdd) -> None:
-    name = operation.name
-    if not name or "/" in name or name in (".", ".."):
-        raise OSError(errno.EINVAL, "")
-    if len(name.encode()) > LONGEST_FILE_NAME:
-        raise OSError(errno.ENAMETOOLONG, "")
-    if name in host.spaces or name in host.dead:
-        raise OSError(errno.EEXIST, "")
-    _new_space(host, name, operation.alias)
-
-
-def _delete_netns(host: Host, operation: NetnsDelete) -> None:
-    host.dead.pop(operation.name, None)
-    if not operation.name or operation.name not in host.spaces:
-        return
-    for link in [link for link in host.links.values() if link.netns == operation.name]:
-        if link.index in host.links:
-            remove(host, link)
-    del host.spaces[operation.name]
-
-
 def _delete_flows(host: Host, operation: FlowDelete) -> None:
     host.space(operation.netns)
     host.flows = tuple(flow for flow in host.flows if not _is_meant(flow, operation))
@@ -174,8 +150,9 @@ def _is_meant(flow: Flow, operation: FlowDelete) -> bool:
 
 
 _HANDLERS: Mapping[type, Callable[[Host, Any], None]] = {
-    NetnsAdd: _add_netns,
-    NetnsDelete: _delete_netns,
+    NetnsAdd: add_netns,
+    NetnsAttach: attach_netns,
+    NetnsDelete: delete_netns,
     LinkAdd: add_link,
     LinkSet: set_link,
     LinkDelete: delete_link,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from netspec.kernel.operations import Address, Interface, Network
-from netspec.kernel.snapshot import ElementRow
+from netspec.kernel.snapshot import AttachedRow, ElementRow
 
 NOWHERE = 0
 """The index of no link."""
@@ -114,7 +114,10 @@ class Space:
 
 @dataclass(slots=True)
 class Host:
-    """All of it; the host's own namespace is `""`. `dead` are names with nothing mounted, and what the files hold."""
+    """All of it; the host's own namespace is `""`. `dead` are names with nothing mounted, and what the files hold.
+
+    A namespace that others have made goes by the path where it is found, or by the name in `attached`.
+    """
 
     spaces: dict[str, Space] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
@@ -123,6 +126,9 @@ class Host:
     addresses: dict[int, tuple[Held, ...]] = field(default_factory=dict)
     flows: tuple[Flow, ...] = ()
     last_index: int = 0
+    inodes: dict[str, int] = field(default_factory=dict)
+    attached: dict[str, AttachedRow] = field(default_factory=dict)
+    containers: dict[str, int] = field(default_factory=dict)
 
     def copy(self) -> "Host":
         """An equal one that changes on its own."""
@@ -134,6 +140,9 @@ class Host:
             addresses=dict(self.addresses),
             flows=self.flows,
             last_index=self.last_index,
+            inodes=dict(self.inodes),
+            attached=dict(self.attached),
+            containers=dict(self.containers),
         )
 
     def space(self, netns: str) -> Space:

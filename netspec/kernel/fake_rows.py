@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from netspec.kernel.fake_addresses import IPV6_MINIMUM_MTU
 from netspec.kernel.fake_host import FakeLink, Host
+from netspec.kernel.fake_spaces import is_named, rename, resolve
 from netspec.kernel.fake_sysctls import CONF4, CONF6, DEFAULTS, read_sysctl
 from netspec.kernel.snapshot import (
     AddressRow,
@@ -25,16 +26,22 @@ _CONF4_DEFAULTS = {number: int(value) for number, value in CONF4.values()}
 
 def take_snapshot(host: Host, scope: Scope) -> Snapshot:
     """The rows that Linux would tell."""
+    references = tuple(resolve(host, name, reference) for name, reference in scope.references)
+    seen = host.copy() if references else host
+    for row in references:
+        if row.path in seen.spaces and row.name not in seen.spaces:
+            rename(seen, row.path, row.name)
     return Snapshot(
         stack=scope.stack,
         netns=tuple(_netns_rows(host)),
-        links=tuple(_link_row(host, link) for link in host.links.values()),
-        addresses=tuple(_address_rows(host)),
-        routes=tuple(_route_rows(host)),
+        links=tuple(row for row in (_link_row(seen, link) for link in seen.links.values()) if "/" not in row.netns),
+        addresses=tuple(row for row in _address_rows(seen) if "/" not in row.netns),
+        routes=tuple(row for row in _route_rows(seen) if "/" not in row.netns),
         sysctls=tuple(
             SysctlRow(netns=netns, key=key, value=read_sysctl(host, netns, key)) for netns, key in sorted(scope.sysctls)
         ),
         tables=tuple(row for row in _table_rows(host) if row.name == f"netspec-{scope.stack}"),
+        references=references,
     )
 
 
@@ -63,9 +70,9 @@ def _sorted(rows: "Iterator[object] | tuple[object, ...]") -> tuple[object, ...]
 
 def _netns_rows(host: Host) -> Iterator[NetnsRow]:
     for name in host.spaces:
-        if name:
+        if is_named(name):
             lo = host.find(name, "lo")
-            yield NetnsRow(name=name, alias=lo.alias if lo else "")
+            yield NetnsRow(name=name, alias=lo.alias if lo else "", attached=host.attached.get(name))
     for name, content in host.dead.items():
         yield NetnsRow(name=name, alive=False, content=content)
 

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from netspec.errors import PrivilegeMissing
 from netspec.kernel.execution import Run
+from netspec.kernel.ledger import LEDGER, Ledger
 from netspec.kernel.namespaces import RUN_NETNS
 from netspec.kernel.netlink import DumpUnsteady, NoAnswer
 from netspec.kernel.operations import Operation
 from netspec.kernel.port import KernelError, Progress, no_progress
 from netspec.kernel.reading import read
 from netspec.kernel.snapshot import Listener, Scope, Snapshot, TableRow
+from netspec.kernel.spaces import Spaces
 
 
 class LinuxKernel:
@@ -19,15 +21,16 @@ class LinuxKernel:
     One thread; it is always back in its own namespace when a call returns.
     """
 
-    def __init__(self, run_netns: str = RUN_NETNS, deadline: float = 10.0) -> None:
-        """`deadline` in seconds: an answer that takes longer counts as lost."""
+    def __init__(self, run_netns: str = RUN_NETNS, deadline: float = 10.0, ledger: str = LEDGER) -> None:
+        """`deadline` in seconds: an answer that takes longer counts as lost. `ledger` holds records of names."""
         self._run_netns = run_netns
+        self._ledger = ledger
         self._deadline = deadline
 
     def snapshot(self, scope: Scope) -> Snapshot:
         """Look once. Raises KernelError and PrivilegeMissing."""
         try:
-            view = read(scope, self._run_netns, self._deadline)
+            view = read(scope, self._run_netns, Ledger(self._ledger).read(), self._deadline)
         except NoAnswer:
             words = f"the kernel did not answer within {self._deadline:g} s"
             raise KernelError(errno.ETIMEDOUT, None, words) from None
@@ -45,11 +48,12 @@ class LinuxKernel:
             routes=tuple(view.routes),
             sysctls=tuple(view.sysctls),
             tables=_tables(scope.stack),
+            references=tuple(view.references),
         )
 
     def execute(self, operations: Sequence[Operation], progress: Progress = no_progress) -> None:
         """Do all of it in order; stop at the first refusal with KernelError."""
-        run = Run(self._run_netns, self._deadline, progress)
+        run = Run(Spaces(self._run_netns, self._ledger, self._deadline), self._deadline, progress)
         try:
             run.execute(operations)
         finally:

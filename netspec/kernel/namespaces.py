@@ -93,8 +93,7 @@ def create(name: str, alias: str, deadline: float, directory: str = RUN_NETNS) -
     A crash at any moment leaves nothing, a file with our mark, or the namespace with our mark. The directory
     is there (`prepare`). Raises OSError, EEXIST where the name is taken, EINVAL where it cannot be that of a file.
     """
-    if name in {"", ".", ".."} or "/" in name:
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
+    _check_name(name)
     path = f"{directory}/{name}"
     _claim(path, alias)
     with contextlib.ExitStack() as undo:
@@ -108,6 +107,40 @@ def create(name: str, alias: str, deadline: float, directory: str = RUN_NETNS) -
             descriptor = current()
         undo.pop_all()
     return descriptor, channel
+
+
+def claim(name: str, alias: str, directory: str = RUN_NETNS) -> None:
+    """Put a file with our mark at a free name. The directory is there (`prepare`). Raises OSError, as `create` does."""
+    _check_name(name)
+    _claim(f"{directory}/{name}", alias)
+
+
+def cover(name: str, descriptor: int, directory: str = RUN_NETNS) -> None:
+    """Bind a namespace to a name that was claimed. Raises OSError."""
+    source, path = f"/proc/self/fd/{descriptor}", f"{directory}/{name}"
+    _call(_libc.mount(source.encode(), path.encode(), b"none", _MS_BIND, None), f"mount {path}")
+
+
+def is_bound(name: str, descriptor: int, directory: str = RUN_NETNS) -> bool:
+    """Whether a name stands for this namespace."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(Path(f"{directory}/{name}").stat(), os.fstat(descriptor))
+    return False
+
+
+def uncover(name: str, directory: str = RUN_NETNS) -> None:
+    """Unmount what is bound to a name; nothing where there is nothing. Raises OSError."""
+    path = f"{directory}/{name}"
+    while _libc.umount2(path.encode(), _MNT_DETACH) == 0:
+        pass
+    number = ctypes.get_errno()
+    if number not in (errno.EINVAL, errno.ENOENT):
+        raise OSError(number, os.strerror(number), path)
+
+
+def _check_name(name: str) -> None:
+    if name in {"", ".", ".."} or "/" in name:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
 
 
 def _forget(name: str, directory: str) -> None:
@@ -124,14 +157,9 @@ def _mark(channel: Channel, alias: str) -> None:
 
 def delete(name: str, directory: str = RUN_NETNS) -> None:
     """Unmount and remove a name; nothing where it is not there."""
-    path = f"{directory}/{name}"
-    while _libc.umount2(path.encode(), _MNT_DETACH) == 0:
-        pass
-    number = ctypes.get_errno()
-    if number not in (errno.EINVAL, errno.ENOENT):
-        raise OSError(number, os.strerror(number), path)
+    uncover(name, directory)
     with contextlib.suppress(FileNotFoundError):
-        Path(path).unlink()
+        Path(f"{directory}/{name}").unlink()
 
 
 def _claim(path: str, alias: str) -> None:

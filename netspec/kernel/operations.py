@@ -25,8 +25,23 @@ class NetnsAdd:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetnsAttach:
+    """Give the namespace at `path` the name `/run/netns/NAME`, and put `alias` and `started` on record with it.
+
+    ESRCH where nothing is there any more, or a namespace with another `inode`. Where it has the name already, it only
+    goes on record anew.
+    """
+
+    name: str
+    alias: str
+    path: str
+    inode: int
+    started: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NetnsDelete:
-    """Unmount and remove `/run/netns/NAME`; nothing if it is not there."""
+    """Unmount and remove `/run/netns/NAME`, and its record; nothing if it is not there."""
 
     name: str
 
@@ -224,6 +239,7 @@ class FlowDelete:
 
 Operation = (
     NetnsAdd
+    | NetnsAttach
     | NetnsDelete
     | LinkAdd
     | LinkSet

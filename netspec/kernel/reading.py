@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,17 @@ from netspec.kernel import rtnetlink as rt
 from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.netlink import BATCH_MESSAGES, Channel
 from netspec.kernel.pairs import Pairs, nsids_of, pair_up
-from netspec.kernel.snapshot import AddressRow, LinkRow, NetnsRow, RouteRow, Scope, SysctlRow
+from netspec.kernel.references import opened, resolve
+from netspec.kernel.snapshot import (
+    AddressRow,
+    AttachedRow,
+    LinkRow,
+    NetnsRow,
+    ReferenceRow,
+    RouteRow,
+    Scope,
+    SysctlRow,
+)
 
 LINKS = rt.ifinfomsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0) + rt.attribute(rt.IFLA_EXT_MASK, rt.u32.pack(rt.SKIP_STATS))
 _ADDRESSES = rt.ifaddrmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0)
@@ -31,19 +41,25 @@ class View:
     nsids: dict[int, str] = field(default_factory=dict)
     """Names of namespaces by the id they have in the host's."""
     pairs: Pairs = field(default_factory=dict)
+    references: list[ReferenceRow] = field(default_factory=list)
+    attached: Mapping[str, AttachedRow] = field(default_factory=dict)
+    """What is on record, by name."""
 
     def rows(self) -> tuple[LinkRow, ...]:
         """The links with all names resolved."""
         return tuple(rows.resolved(self.links, self.pairs))
 
 
-def read(scope: Scope, directory: str, deadline: float) -> View:
+def read(scope: Scope, directory: str, attached: Mapping[str, AttachedRow], deadline: float) -> View:
     """Everything that a snapshot holds but nftables. Raises OSError, NoAnswer, DumpUnsteady."""
-    view = View()
+    view = View(attached=attached)
+    view.references.extend(resolve(name, reference, directory) for name, reference in scope.references)
     wanted: dict[str, list[str]] = {}
     for netns, key in sorted(scope.sysctls):
         wanted.setdefault(netns, []).append(key)
     names = [name for name in namespaces.names(directory) if scope.netns is None or name in scope.netns]
+    # Of two names of one namespace the later stands for it: that is ours.
+    names.sort(key=lambda name: (name in attached, name))
     with Channel(deadline) as host, namespaces.coming_back():
         _read_space("", host, view)
         view.sysctls.extend(_sysctls("", wanted.pop("", ())))
@@ -57,6 +73,9 @@ def read(scope: Scope, directory: str, deadline: float) -> View:
                 ]
                 known = nsids_of(host, {name: some[name] for name in alive})
                 view.nsids.update((nsid, name) for name, nsid in known.items())
+        for row in view.references:
+            if row.name not in names and not row.problem:
+                _look_ahead(row, host, view, deadline)
         view.sysctls.extend(SysctlRow(netns=netns, key=key, value=None) for netns in wanted for key in wanted[netns])
         view.pairs = pair_up(view.links, view.nsids, directory, deadline)
     return view
@@ -92,8 +111,29 @@ def _visit(name: str, descriptor: int, view: View, sysctls: Sequence[str], deadl
     with Channel(deadline) as channel:
         alias = _read_space(name, channel, view)
     view.sysctls.extend(_sysctls(name, sysctls))
-    view.netns.append(NetnsRow(name=name, alias=alias))
+    view.netns.append(NetnsRow(name=name, alias=alias, attached=_record(name, descriptor, view)))
     return True
+
+
+def _look_ahead(row: ReferenceRow, host: Channel, view: View, deadline: float) -> None:
+    """Read a namespace that shall have a name: what is in it may be in our way."""
+    with contextlib.ExitStack() as undo:
+        try:
+            descriptor = opened(row.path, row.inode)
+            undo.callback(os.close, descriptor)
+            namespaces.enter(descriptor)
+        except OSError:
+            # Whatever it is, attaching meets it again, and says so.
+            return
+        with Channel(deadline) as channel:
+            _read_space(row.name, channel, view)
+        view.nsids.update((nsid, name) for name, nsid in nsids_of(host, {row.name: descriptor}).items())
+
+
+def _record(name: str, descriptor: int, view: View) -> AttachedRow | None:
+    """What is on record of a name, if it still is that of the same namespace."""
+    row = view.attached.get(name)
+    return row if row is not None and os.fstat(descriptor).st_ino == row.inode else None
 
 
 def _read_space(netns: str, channel: Channel, view: View) -> str:

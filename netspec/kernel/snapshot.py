@@ -3,13 +3,52 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from typing import Literal, NamedTuple
 
 from netspec.kernel.operations import Address, Interface, Network
+
+
+class Reference(NamedTuple):
+    """A namespace that others have made: by process id, path, or container."""
+
+    sort: Literal["pid", "path", "container"]
+    value: str
+
+    def __str__(self) -> str:
+        return {"pid": "process ", "container": "container "}.get(self.sort, "") + self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceRow:
+    """Where a reference leads: the `inode` of the namespace at `path`, and when the process behind it began.
+
+    `name` is what it is to be called under `/run/netns`, `known_as` what it is called there already.
+    `problem` says why it leads nowhere.
+    """
+
+    name: str
+    reference: Reference
+    path: str = ""
+    inode: int = 0
+    started: int = 0
+    known_as: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class AttachedRow(NamedTuple):
+    """What is on record of a name that we gave to a namespace of others: our mark, and where it was found."""
+
+    alias: str
+    path: str
+    inode: int
+    started: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What to look at: the stack whose table is read, and the sysctls wanted, as (netns, key).
+
+    `references` are namespaces of others by the name they are to have: each is read under it, named already or not.
 
     `netns` are the namespaces that matter beside the host's; None: all. Of others a kernel may show nothing,
     not even where the far ends of pairs are that lie in them.
@@ -18,6 +57,7 @@ class Scope:
     stack: str
     sysctls: frozenset[tuple[str, str]] = frozenset()
     netns: frozenset[str] | None = None
+    references: tuple[tuple[str, Reference], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +66,7 @@ class NetnsRow:
 
     `alias` is that of its `lo` (our mark lives there), `readable` false where we lack the privilege to
     enter it, `alive` false where nothing is mounted on the file. `content` is what such a dead file holds.
+    `attached` is our record, where the namespace is that of others and only the name is ours.
     """
 
     name: str
@@ -33,6 +74,7 @@ class NetnsRow:
     readable: bool = True
     alive: bool = True
     content: str = ""
+    attached: AttachedRow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +193,7 @@ class Snapshot:
     routes: tuple[RouteRow, ...] = ()
     sysctls: tuple[SysctlRow, ...] = ()
     tables: tuple[TableRow, ...] = ()
+    references: tuple[ReferenceRow, ...] = ()
 
     def links_of(self, kind: str) -> Iterator[LinkRow]:
         """The links of one IFLA_INFO_KIND, in all namespaces."""

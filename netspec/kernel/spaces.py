@@ -4,7 +4,11 @@ import os
 import resource
 
 from netspec.kernel import namespaces
+from netspec.kernel.ledger import Ledger
 from netspec.kernel.netlink import Channel
+from netspec.kernel.operations import NetnsAttach
+from netspec.kernel.references import opened
+from netspec.kernel.snapshot import AttachedRow
 
 _LEFT_TO_OTHERS = 64
 """Descriptors of the process's limit that are not ours to use."""
@@ -16,9 +20,10 @@ class Spaces:
     Close it afterwards: an open socket keeps a namespace alive. One thread, which is always back at home.
     """
 
-    def __init__(self, directory: str, deadline: float) -> None:
+    def __init__(self, directory: str, ledger: str, deadline: float) -> None:
         """`deadline` in seconds, for answers in each of them."""
         self._directory = directory
+        self._ledger = Ledger(ledger)
         self._deadline = deadline
         self._prepared = False
         self._home = namespaces.current()
@@ -45,19 +50,46 @@ class Spaces:
     def make(self, name: str, alias: str) -> int:
         """Make a namespace; a descriptor of it, which stays ours. Raises OSError and NoAnswer."""
         self.forget(name)
-        if not self._prepared:
-            namespaces.prepare(self._directory)
-            self._prepared = True
+        self._prepare()
         descriptor, channel = namespaces.create(name, alias, self._deadline, self._directory)
         self._make_room(self._descriptors)
         self._make_room(self._channels)
         self._descriptors[name], self._channels[name] = descriptor, channel
         return descriptor
 
+    def attach(self, operation: NetnsAttach) -> int:
+        """Give a namespace of others a name; a descriptor of it, which stays ours. Raises OSError."""
+        self.forget(operation.name)
+        self._prepare()
+        descriptor = opened(operation.path, operation.inode)
+        self._make_room(self._descriptors)
+        self._descriptors[operation.name] = descriptor
+        row = AttachedRow(operation.alias, operation.path, operation.inode, operation.started)
+        if self._ledger.has(operation.name) and namespaces.is_bound(operation.name, descriptor, self._directory):
+            self._ledger.write(operation.name, row)
+            return descriptor
+        namespaces.claim(operation.name, operation.alias, self._directory)
+        try:
+            # On record before it is covered: a file with our mark, or a record of what covers it, is there throughout.
+            self._ledger.write(operation.name, row)
+            namespaces.cover(operation.name, descriptor, self._directory)
+        except OSError:
+            self.delete(operation.name)
+            raise
+        return descriptor
+
     def delete(self, name: str) -> None:
-        """Remove the name of a namespace; nothing where it is not there. Raises OSError."""
+        """Remove the name of a namespace and its record; nothing where it is not there. Raises OSError."""
         self.forget(name)
+        if self._ledger.has(name):
+            namespaces.uncover(name, self._directory)
+            self._ledger.forget(name)
         namespaces.delete(name, self._directory)
+
+    def _prepare(self) -> None:
+        if not self._prepared:
+            namespaces.prepare(self._directory)
+            self._prepared = True
 
     def descriptor(self, netns: str) -> int:
         """A descriptor of a namespace, which stays ours. Raises OSError, ENOENT where it is not there."""

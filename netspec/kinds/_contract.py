@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema
 from netspec.core.resource import Mark, Resource
 from netspec.diagnostics import Diagnostic
 from netspec.kernel.operations import Operation
-from netspec.kernel.snapshot import Snapshot
+from netspec.kernel.snapshot import ReferenceRow, Snapshot
 from netspec.kinds._field_docs import field_docs
 from netspec.kinds._intent import Attachment, Segment
 
@@ -83,6 +83,8 @@ class Expansion:
     attachments: Mapping[str, tuple[Attachment, ...]] = field(default_factory=dict)
     """By endpoint, in order; addresses are decided."""
     origin: str = ""
+    references: Mapping[str, ReferenceRow] = field(default_factory=dict)
+    """Where the namespaces of others are, by endpoint."""
 
     def mark(self, origin: str) -> Mark:
         """The mark for what the object at `origin` (`endpoint/redis`) makes."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from netspec.kinds._collisions import collisions
 from netspec.kinds._contract import Finding, Place
+from netspec.kinds._spaces import check_spaces
 
 MAX_PORTS = 1023
 """BR_MAX_PORTS - 1 (net/bridge/br_private.h): the kernel refuses the next one with EXFULL."""
@@ -14,6 +15,7 @@ MAX_PORTS = 1023
 def check(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa: ANN401  specs of kinds.endpoint
     """Bridges exist and hold their ports, names are not taken twice, publications do not collide."""
     yield from _bridges(specs, document.bridges)
+    yield from check_spaces(specs)
     yield from _names(specs, document.bridges)
     yield from _targets(specs, document)
     yield from collisions(specs, document.nat)
@@ -60,19 +62,7 @@ def _nearest(name: str, known: Mapping[str, Any]) -> str:
 
 
 def _names(specs: Mapping[str, Any], bridges: Mapping[str, Any]) -> Iterator[Finding]:
-    spaces: dict[str, Place] = {}
     links: dict[str, Place] = {name: ("bridges", name) for name in bridges}
-    for endpoint, spec in specs.items():
-        path: Place = ("endpoints", endpoint, "netns") if spec.netns else ("endpoints", endpoint)
-        first = spaces.setdefault(spec.netns or endpoint, path)
-        if first != path:
-            yield Finding(
-                "NS0223",
-                f'two endpoints want the namespace "{spec.netns or endpoint}"',
-                path,
-                hint="an endpoint may have several interfaces; name a namespace of its own otherwise",
-                related=((first, "wanted here first"),),
-            )
     for endpoint, _, interface, path in _interfaces(specs):
         if interface.host_name is None:
             continue

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netspec.kernel.operations import Address, Interface, Network
+from netspec.kernel.snapshot import AttachedRow, ReferenceRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +142,7 @@ class Present:
     `held` are addresses that interfaces have, `leases` those that they had after the last apply;
     `uplink_mtu` is that of the link with the default route;
     `sysctls` are present values of host sysctls, `former` the recorded ones from before us.
+    `references` say where namespaces of others are, by endpoint, `attached` where those with a name of ours were.
     """
 
     held: Held = field(default_factory=dict)
@@ -148,3 +150,5 @@ class Present:
     uplink_mtu: int = 1500
     sysctls: Mapping[str, str] = field(default_factory=dict)
     former: Mapping[str, str] = field(default_factory=dict)
+    references: Mapping[str, ReferenceRow] = field(default_factory=dict)
+    attached: Mapping[str, AttachedRow] = field(default_factory=dict)

@@ -69,12 +69,17 @@ def mark_of(row: LinkRow, stack: str) -> Mark | None:
 
 
 def marks(snapshot: Snapshot) -> Mapping[tuple[str, str], Mark | None]:
-    """The mark that covers each (netns, link): the link's own, and inside a namespace of ours the namespace's."""
-    spaces = {row.name: Mark.parse(row.alias) for row in snapshot.netns}
-    return {
-        (row.netns, row.name): mark_of(row, snapshot.stack) if not row.netns else spaces.get(row.netns)
-        for row in snapshot.links
-    }
+    """The mark that covers each (netns, link): the link's own, and inside a namespace of ours the namespace's.
+
+    Far ends of our pairs have the marks of the near ends: several endpoints may share a namespace, be it ours or not.
+    """
+    spaces = {row.name: Mark.parse(row.alias) for row in snapshot.netns if row.attached is None}
+    near = {row.peer: mark_of(row, snapshot.stack) for row in snapshot.links if not row.netns and row.peer}
+    found = {}
+    for row in snapshot.links:
+        end = row.netns, row.name
+        found[end] = (near.get(end) or spaces.get(row.netns)) if row.netns else mark_of(row, snapshot.stack)
+    return found
 
 
 def hashed_mac(*parts: str) -> str:

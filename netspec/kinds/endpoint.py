@@ -14,9 +14,9 @@ from netspec.kinds._guard import guarded
 from netspec.kinds._intent import Attachment
 from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
 from netspec.kinds._publish import PublishSpec
+from netspec.kinds._spaces import HOST, NetnsSpec, check_host, expand_spaces
 from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, wrong
 from netspec.kinds.address import Address, address_key, broadcast_of
-from netspec.kinds.netns import Netns
 from netspec.kinds.port import Port
 from netspec.kinds.route import MAIN, Route
 from netspec.kinds.veth import Veth
@@ -62,8 +62,8 @@ class InterfaceSpec(SpecModel):
 class EndpointSpec(InterfaceSpec):
     """A network namespace, its interfaces, and the ports it publishes. Interface keys here mean `eth0`."""
 
-    netns: ObjectName | None = None
-    """Name of the namespace under `/run/netns`; the endpoint's own unless said."""
+    netns: NetnsSpec | None = None
+    """Its namespace: a name under `/run/netns`, by default its own; `host`; or one that others have made."""
     interfaces: dict[LinkName, InterfaceSpec] | None = None
     """Interfaces by name inside the namespace; an empty map for none."""
     publish: Annotated[tuple[PublishSpec, ...], Field(examples=[["6379:6379", "127.0.0.1:8080:80/tcp"]])] = ()
@@ -71,11 +71,21 @@ class EndpointSpec(InterfaceSpec):
 
     @model_validator(mode="after")
     def _has_interfaces(self) -> "EndpointSpec":
+        check_host(self)
         if self.interfaces is not None and self.says_something:
             raise wrong("NS0155", "interface keys stand beside `interfaces`", "move them into interfaces: {eth0: …}")
         if self.interfaces is None and self.bridge is None:
             raise wrong("NS0152", "the endpoint joins nothing", "name its bridge, or write interfaces: {} for none")
         return self
+
+    @property
+    def is_host(self) -> bool:
+        """Whether it is the host itself."""
+        return self.netns is not None and self.netns.name == HOST
+
+    def space(self, endpoint: str) -> str:
+        """The name of its namespace under `/run/netns`."""
+        return (self.netns.name if self.netns else None) or endpoint
 
     def all_interfaces(self) -> Mapping[str, InterfaceSpec]:
         """Its interfaces by name, the short form included."""
@@ -93,9 +103,9 @@ def host_end(stack: str, endpoint: str, name: str, spec: InterfaceSpec) -> str:
 
 def expand(specs: Mapping[str, EndpointSpec], expansion: Expansion) -> Iterator[Resource]:
     """Each endpoint with its namespace, its interfaces, and what it publishes."""
+    yield from expand_spaces(specs, expansion)
     for name, spec in specs.items():
         mark = expansion.mark(f"endpoint/{name}")
-        yield Netns(mark=mark, name=spec.netns or name, alias=str(mark))
         attachments = expansion.attachments.get(name, ())
         for attachment, interface in zip(attachments, spec.all_interfaces().values(), strict=True):
             yield from _interface(attachment, interface, mark, publishes=bool(spec.publish))

@@ -32,9 +32,11 @@ class Netns(Resource):
 
 
 def observe(snapshot: Snapshot) -> Iterator[Netns]:
-    """All entries of `/run/netns`."""
+    """All entries of `/run/netns` but the names that we gave to namespaces of others."""
     lo_up = {row.netns: row.up for row in snapshot.links if row.name == "lo"}
     for row in snapshot.netns:
+        if row.attached is not None:
+            continue
         alias = row.alias if row.alive else row.content.strip()
         mark = Mark.parse(alias)
         yield Netns(name=row.name, mark=mark, alias=alias, lo_up=lo_up.get(row.name, True), alive=row.alive)

@@ -13,6 +13,7 @@ from netspec.kernel.operations import (
     LinkDelete,
     LinkSet,
     NetnsAdd,
+    NetnsAttach,
     NetnsDelete,
     Operation,
     RouteAdd,
@@ -45,11 +46,8 @@ def render(operations: Iterable[Operation]) -> str:
 
 def _command(operation: Operation) -> Iterator[str]:
     match operation:
-        case NetnsAdd():
-            yield f"ip netns add {_q(operation.name)}"
-            yield f"ip -n {_q(operation.name)} link set dev lo alias {_q(operation.alias)} up"
-        case NetnsDelete():
-            yield f"ip netns del {_q(operation.name)}"
+        case NetnsAdd() | NetnsAttach() | NetnsDelete():
+            yield from _netns(operation)
         case LinkAdd():
             yield from _link_add(operation)
         case LinkSet():
@@ -65,6 +63,19 @@ def _command(operation: Operation) -> Iterator[str]:
             yield f"{inside}sysctl -qw {_q(operation.key.replace('/', '.') + '=' + operation.value)}"
         case FlowDelete():
             yield from _flows(operation)
+
+
+def _netns(operation: NetnsAdd | NetnsAttach | NetnsDelete) -> Iterator[str]:
+    name = _q(operation.name)
+    match operation:
+        case NetnsAdd():
+            yield f"ip netns add {name}"
+            yield f"ip -n {name} link set dev lo alias {_q(operation.alias)} up"
+        case NetnsAttach():
+            yield f"mkdir -p /run/netns && touch /run/netns/{name}"
+            yield f"mount --bind {_q(operation.path)} /run/netns/{name}"
+        case NetnsDelete():
+            yield f"ip netns del {name}"
 
 
 def _q(text: str) -> str:

@@ -38,7 +38,7 @@ def attach(
     for endpoint, spec in document.endpoints.items():
         for name, interface in spec.all_interfaces().items():
             path = ("endpoints", endpoint, *spec.interface_path(name))
-            each = _Joined(endpoint, spec.netns or endpoint, name, segments[f"bridge/{interface.bridge}"])
+            each = _Joined(endpoint, spec.space(endpoint), name, segments[f"bridge/{interface.bridge}"])
             for outcome in _wants(each, interface, path):
                 if isinstance(outcome, Want):
                     each.wants.append(outcome)
@@ -83,8 +83,8 @@ def _by_endpoint(
     decided: Mapping[int, Address | None],
 ) -> Mapping[str, tuple[Attachment, ...]]:
     found: dict[str, tuple[Attachment, ...]] = dict.fromkeys(document.endpoints, ())
+    served: dict[str, set[int]] = {}
     for each in joined:
-        served: set[int] = {gateway.version for other in found[each.endpoint] for gateway in other.default_routes}
         addresses = tuple(
             want.pool.interface(address) for want in each.wants if (address := decided[id(want)]) is not None
         )
@@ -94,8 +94,10 @@ def _by_endpoint(
             interface=each.interface,
             segment=each.segment,
             addresses=addresses,
-            default_routes=tuple(_gateways(each.segment, addresses, served)),
+            default_routes=tuple(_gateways(each.segment, addresses, served.get(each.netns, set()))),
         )
+        # Of one namespace, whosever the interfaces in it are.
+        served.setdefault(each.netns, set()).update(gateway.version for gateway in attachment.default_routes)
         found[each.endpoint] = (*found[each.endpoint], attachment)
     return found
 

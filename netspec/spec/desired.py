@@ -11,6 +11,7 @@ from netspec.kinds import sections
 from netspec.kinds._contract import Expansion, Finding
 from netspec.kinds._intent import UNLOCKED, Lock, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
+from netspec.kinds._spaces import check_present
 from netspec.kinds.nat_table import guard_table_of, table_of
 from netspec.kinds.sysctl import IMPLIED, Sysctl, former_record, owed
 from netspec.spec.attachments import attach
@@ -41,7 +42,8 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     attached = attach(document, segments, present, lock)
     findings = list(attached.findings)
     findings.extend(_too_narrow(document, segments))
-    expansion = Expansion(document.stack, segments, attached.by_endpoint)
+    findings.extend(check_present(document, present))
+    expansion = Expansion(document.stack, segments, attached.by_endpoint, references=present.references)
     resources = [
         resource for section in sections() for resource in section.expand(getattr(document, section.name), expansion)
     ]

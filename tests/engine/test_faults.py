@@ -28,7 +28,7 @@ def _proposed(site: Site, edit: Edit, way: str) -> Proposal:
     return site.reconciler().propose(intent(wanted) if wanted else Intent(stack=stack_of(edit)))
 
 
-def _fail(site: Site, proposal: Proposal, broken: FaultyKernel) -> str:
+def carried_out(site: Site, proposal: Proposal, broken: FaultyKernel) -> str:
     """Carry out a proposal on a kernel that goes wrong; what the next run finds is put right. How it ended."""
     reconciler = site.reconciler(broken)
     try:
@@ -54,7 +54,7 @@ def test_a_fault_at_any_operation_leaves_the_host_as_it_was(in_memory: Site, edi
     for at in range(len(operations(proposal))):
         in_memory.kernel = start.copy()
         broken = faulty(in_memory, at, mode)
-        ending = _fail(in_memory, proposal, broken)
+        ending = carried_out(in_memory, proposal, broken)
         assert (ending, broken.faults) == ("recovered" if mode == "crash" else "3", 1), at
         assert in_memory.rows() == before, f"operation {at}: {operations(proposal)[at]}"
         assert in_memory.reconciler().recover() is None
@@ -77,7 +77,7 @@ def test_a_second_fault_while_restoring_is_met_by_looking_again(in_memory: Site,
         broken = faulty(in_memory, at, mode)
         broken.again_at = again
         try:
-            _fail(in_memory, proposal, broken)
+            carried_out(in_memory, proposal, broken)
         except Crash:
             recovery = in_memory.reconciler(broken).recover()
             assert recovery is not None
@@ -278,5 +278,5 @@ def _sweep(site: Site, before: str, after: str, fault: tuple[str, int]) -> None:
     count = len(operations(site.propose(after)))
     for at in range(count % stride, count, stride):
         proposal = site.propose(after)
-        assert _fail(site, proposal, faulty(site, at, mode)) == ("recovered" if mode == "crash" else "3")
+        assert carried_out(site, proposal, faulty(site, at, mode)) == ("recovered" if mode == "crash" else "3")
         assert site.rows() == whole, f"operation {at}: {operations(proposal)[at]}"

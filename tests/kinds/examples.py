@@ -10,6 +10,7 @@ from netspec.kernel.operations import AddressAdd, LinkAdd, LinkSet, NetnsAdd, Op
 from netspec.kinds._links import stack_group
 from netspec.kinds._skeleton import skeleton
 from netspec.kinds.address import Address
+from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.nat_element import NatElement, element
 from netspec.kinds.nat_table import NatTable, table_of
@@ -31,7 +32,8 @@ class Example:
     """A resource, the operations that prepare its ground, and another value for each of its compared fields.
 
     `variants` map a field to a value that differs from the example's, `along` to fields that are
-    carried and belong to it; `made` is false for what netspec never makes.
+    carried and belong to it; `made` is false for what netspec never makes, `stands` for what stands on no operation of
+    ours: that has tests of its own.
     """
 
     resource: Resource
@@ -39,6 +41,7 @@ class Example:
     variants: Mapping[str, object] = field(default_factory=dict)
     along: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     made: bool = True
+    stands: bool = True
 
     def varied(self, name: str) -> Resource:
         """The example with another value for one field."""
@@ -62,6 +65,18 @@ EXAMPLES = (
     Example(
         resource=Netns(mark=ENDPOINT, name="web", alias=str(ENDPOINT)),
         variants={"alias": "netspec:default:endpoint/other", "lo_up": False, "alive": False},
+    ),
+    Example(
+        resource=AttachedNetns(
+            mark=ENDPOINT,
+            name="web",
+            alias=str(ENDPOINT),
+            inode=4026532000,
+            path="/proc/4711/ns/net",
+            started=12345,
+        ),
+        variants={"inode": 4026532001, "alias": "", "path": "/proc/4712/ns/net", "started": 12346},
+        stands=False,
     ),
     Example(
         resource=Bridge(
@@ -185,6 +200,7 @@ EXAMPLES = (
 BY_KIND = {type(example.resource): example for example in EXAMPLES}
 
 KEYS = {
+    AttachedNetns: Key("netns", "", "web"),
     Netns: Key("netns", "", "web"),
     Bridge: Key("link", "", "br0"),
     Veth: Key("link", "", "v0"),
@@ -198,6 +214,7 @@ KEYS = {
 }
 
 TITLES = {
+    AttachedNetns: "/run/netns/web for /proc/4711/ns/net",
     Netns: "network namespace /run/netns/web",
     Bridge: "bridge",
     Veth: "veth pair to eth0 in web",
