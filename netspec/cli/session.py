@@ -32,13 +32,20 @@ class Session:
         return self.options.output is Output.JSON
 
     def load(self, path: str | None, *, locked: bool = False) -> "Loaded":
-        """The spec at PATH or at its default; `locked` where only its lock file gives addresses. Raises SpecError."""
+        """The spec at PATH or at its default; `locked` where only its lock file gives addresses.
+
+        Raises SpecError, and UsageError where standard input would need a lock file.
+        """
         import os
 
         from netspec.spec.document import load_document
+        from netspec.spec.lockfile import lock_path
         from netspec.spec.source import default_path
 
-        loaded = load_document(path if path is not None else default_path(os.environ))
+        where = path if path is not None else default_path(os.environ)
+        if locked:
+            lock_path(where)  # Standard input has none.
+        loaded = load_document(where)
         return replace(loaded, lock=replace(loaded.lock, strict=True)) if locked else loaded
 
     def intent(self, loaded: "Loaded") -> "Intent":

@@ -172,6 +172,7 @@ def test_lock_offline_looks_at_the_spec_alone() -> None:
 def test_lock_says_what_it_cannot_do(capsys: pytest.CaptureFixture[str]) -> None:
     """Standard input, a file that is another program's, and a place that cannot be written."""
     assert netspec(["lock", "-"]) == 64
+    assert netspec(["plan", "--locked", "-"]) == 64
     assert netspec(["lock", "--offline", "--stack", "shop", "site.yaml"]) == 64
     Path("netspec.lock").write_text("{}", "utf-8")
     assert netspec(["lock", "site.yaml"]) == 65
@@ -181,6 +182,7 @@ def test_lock_says_what_it_cannot_do(capsys: pytest.CaptureFixture[str]) -> None
     assert netspec(["lock", "site.yaml"]) == 1
 
     assert capsys.readouterr().err.splitlines() == [
+        "netspec: standard input has no netspec.lock beside it: name a file or a directory.",
         "netspec: standard input has no netspec.lock beside it: name a file or a directory.",
         "netspec: --stack shop, but the spec is of stack default.",
         "error[NS0254]: netspec.lock is not a lock file of netspec",
