@@ -79,8 +79,9 @@ _CHAINS = """\
 	chain ingress {
 		type filter hook forward priority filter; policy accept;
 		oifname != @segments accept
-		ct state established,related accept
 		iifname . oifname vmap @within
+		oifname @internal drop
+		ct state established,related accept
 		oifname vmap @access
 		drop
 	}
@@ -89,16 +90,11 @@ _CHAINS = """\
 		type filter hook forward priority filter + 1; policy accept;
 		iifname != @segments accept
 		iifname . oifname vmap @within
+		iifname @internal drop
 		ct state invalid drop
 		ct state established,related accept
-		iifname @internal drop
 		ip saddr . iifname @own4 accept
 		ip6 saddr . iifname @own6 accept
-		drop
-	}
-
-	chain apart {
-		ct status dnat accept
 		drop
 	}
 
@@ -173,15 +169,21 @@ _GUARD = """\
 		typeof iifname . @th,64,128
 	}
 
+	set apart {
+		type ifname
+	}
+
 	chain guard {
 		type filter hook prerouting priority dstnat; policy accept;
 		iifname != @guarded accept
+		ether type { 8021q, 8021ad } drop
 		iifname . ether saddr != @guarded_mac drop
 		arp operation { request, reply } iifname . arp saddr ether @guarded_mac goto guard_arp
 		iifname . ip saddr @guarded4 accept
 		icmpv6 type { nd-router-advert, nd-redirect } drop
 		icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @advertised6 drop
-		iifname . ip6 saddr @guarded6 accept
+		ip6 saddr != :: iifname . ip6 saddr @guarded6 accept
+		icmpv6 type { nd-neighbor-solicit, mld2-listener-report } iifname . ip6 saddr @guarded6 accept
 		drop
 	}
 
@@ -190,8 +192,17 @@ _GUARD = """\
 		iifname . arp saddr ip @guarded4 accept
 		drop
 	}
+
+	chain keep_apart {
+		type filter hook forward priority filter; policy accept;
+		iifname @apart oifname @apart meta pkttype != host drop
+	}
 """
-"""What an endpoint may send: by its port, its own MAC and addresses. 0.0.0.0 asks whether an address is free."""
+"""What an endpoint may send: by its port, its own MAC and addresses. 0.0.0.0 asks whether an address is free.
+
+And between which ports no frame passes, but one that was for the host, and that br_netfilter sends on to where it
+is published: the kernel's own flag for isolated ports would drop that as well.
+"""
 
 
 def skeleton(table: str) -> str:

@@ -208,9 +208,7 @@ def _filter(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
 
 def _within(segment: Segment) -> str:
     """What becomes of traffic between endpoints of the segment that passes the host."""
-    if not segment.port_isolation:
-        return "accept"
-    return "drop" if segment.internal else "goto apart"
+    return "goto published" if segment.port_isolation else "accept"
 
 
 KIND = Kind(Bridge, observe, create, update, delete_link, features=("bridge",))

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from netspec.core.elements import ifname
 from netspec.core.resource import Mark, Resource
 from netspec.kinds import _endpoint_checks
 from netspec.kinds._contract import Expansion, Section, SpecModel
@@ -17,6 +18,7 @@ from netspec.kinds._publish import PublishSpec
 from netspec.kinds._spaces import HOST, NetnsSpec, check_host, expand_spaces
 from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, wrong
 from netspec.kinds.address import Address, address_key, broadcast_of
+from netspec.kinds.nat_element import guard_element
 from netspec.kinds.port import Port
 from netspec.kinds.route import MAIN, Route
 from netspec.kinds.veth import Veth
@@ -140,7 +142,11 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         promote_secondaries=True,
     )
     hairpin = publishes and segment.access != "routed"
-    yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=hairpin, isolated=segment.port_isolation)
+    # Where ports lead to it, a rule keeps it apart: see `keep_apart`.
+    isolated = segment.port_isolation and not hairpin
+    yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=hairpin, isolated=isolated)
+    if segment.port_isolation:
+        yield guard_element(mark, "apart", ifname(name))
     if segment.antispoof:
         yield from guarded(name, mac, attachment.addresses, mark)
     yield from _addresses(attachment, mark)

@@ -30,11 +30,11 @@ _MEANING = {
     "guarded": "guard",
     "guarded_mac": "allow sender",
     "advertised": "allow to advertise",
+    "apart": "keep apart",
 }
 _VERDICTS = {
     "goto published": "published ports",
     "goto routed": "ICMP and published ports",
-    "goto apart": "published ports",
     "accept": "everything",
     "drop": "nothing",
 }

@@ -49,7 +49,7 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     ]
     if resources:
         resources.append(table_of(document.stack))
-    if any(segment.antispoof for segment in segments.values()):
+    if any(segment.antispoof or segment.port_isolation for segment in segments.values()):
         resources.append(guard_table_of(document.stack))
     resources.extend(_former(resources, document.stack, present))
     state, contradictions = merge(resources)

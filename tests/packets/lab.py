@@ -5,6 +5,7 @@ Everything lives in network and mount namespaces that go with the `Lab`; nothing
 
 import contextlib
 import ctypes
+import errno
 import os
 import pickle
 import signal
@@ -17,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from tests.packets import raw
+
 Result = TypeVar("Result")
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -27,7 +30,10 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A connection to try: from a namespace (`""` is the host), to an address and port, perhaps from a source."""
+    """A connection to try: from a namespace (`""` is the host), to an address and port, perhaps from a source.
+
+    `protocol` is tcp, udp, sctp, or ping, which has no port.
+    """
 
     netns: str
     host: str
@@ -74,14 +80,15 @@ class Lab:
 
     def serve(self, netns: str, port: int, address: str = "::", protocols: Sequence[str] = ("tcp", "udp")) -> None:
         """Servers that answer every client with `NAMESPACE sees ADDRESS`, until the lab ends."""
+        name = netns or "host"
         for protocol in protocols:
-            self._start(
-                partial(_serve, name=netns or "host", where=(address, port), protocol=protocol),
-                partial(self._enter, netns),
-            )
+            server = partial(_serve, name=name, where=(address, port), protocol=protocol)
+            if protocol == "sctp":
+                server = partial(raw.serve_sctp, name=name, port=port)
+            self._start(server, partial(self._enter, netns))
 
     def connect(self, probe: Probe) -> str:
-        """`web sees 192.0.2.9` (which server answered, and whom it saw), `refused`, or `blocked`."""
+        """`web sees 192.0.2.9` (who answered, and whom he saw), `answers` (a ping), `refused`, or `blocked`."""
         return self.connect_all([probe])[0]
 
     def connect_all(self, probes: Sequence[Probe]) -> list[str]:
@@ -230,18 +237,25 @@ def _seen(name: str, peer: tuple[str, int]) -> bytes:
 
 
 def _try(probe: Probe) -> str:
+    try:
+        if probe.protocol == "ping":
+            return raw.ping(probe.host, probe.source, probe.timeout)
+        if probe.protocol == "sctp":
+            return raw.init(probe.host, probe.port, probe.source, probe.timeout)
+        return _connect(probe)
+    except OSError as error:
+        # Of SCTP says the one who has no use for it that there is no such protocol.
+        return "refused" if error.errno in (errno.ECONNREFUSED, errno.ENOPROTOOPT) else "blocked"
+
+
+def _connect(probe: Probe) -> str:
     family = socket.AF_INET6 if ":" in probe.host else socket.AF_INET
     sort = socket.SOCK_STREAM if probe.protocol == "tcp" else socket.SOCK_DGRAM
     with socket.socket(family, sort) as client:
         client.settimeout(probe.timeout)
-        try:
-            if probe.source:
-                client.bind((probe.source, 0))
-            client.connect((probe.host, probe.port))
-            if probe.protocol == "udp":
-                client.send(b"?")
-            return client.recv(256).decode() or "blocked"
-        except ConnectionRefusedError:
-            return "refused"
-        except OSError:
-            return "blocked"
+        if probe.source:
+            client.bind((probe.source, 0))
+        client.connect((probe.host, probe.port))
+        if probe.protocol == "udp":
+            client.send(b"?")
+        return client.recv(256).decode() or "blocked"

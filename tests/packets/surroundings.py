@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from netspec.errors import SpecError
+from netspec.report.diagnostics import render
 from tests.live.driving import apply, destroy, lines_of
 from tests.packets.lab import Lab, Probe
 
@@ -47,7 +49,14 @@ def host_with_neighbours() -> Iterator[Lab]:
 
 def apply_in(lab: Lab, spec: str) -> None:
     """Bring a spec about on the lab's host."""
-    lab.run(lambda: _nothing(apply(spec)))
+
+    def applied() -> None:
+        try:
+            apply(spec)
+        except SpecError as error:
+            raise AssertionError(render(error.diagnostics, color=False)) from error
+
+    lab.run(applied)
 
 
 def destroy_in(lab: Lab, stack: str = "default") -> None:
@@ -77,7 +86,8 @@ class Case:
 def cases(table: str) -> list[Case]:
     """`remote -> 192.0.2.1:6379/udp   redis sees 192.0.2.9 | redis sees 192.0.2.1`, a line each; tcp unless said.
 
-    `host` is the host itself; `intruder from 198.51.100.9 -> …` binds the asker to an address.
+    `host` is the host itself; `intruder from 198.51.100.9 -> …` binds the asker to an address. After the slash
+    may stand udp, sctp, or ping, which has no port (`192.0.2.1/ping`) and which somebody `answers`.
     """
     return [_case(line) for line in lines_of(table)]
 
@@ -87,9 +97,9 @@ def _case(line: str) -> Case:
     name, _, source = who.strip().partition(" from ")
     where, _, answers = rest.strip().partition(" ")
     target, _, protocol = where.partition("/")
-    address, _, port = target.rpartition(":")
+    address, _, port = (target, "", "") if protocol == "ping" else target.rpartition(":")
     netns = "" if name == "host" else name
-    probe = Probe(netns, address.strip("[]"), int(port), protocol or "tcp", source.strip())
+    probe = Probe(netns, address.strip("[]"), int(port or 0), protocol or "tcp", source.strip())
     return Case(line, probe, frozenset(each.strip() for each in answers.split("|")))
 
 
