@@ -23,6 +23,7 @@ snat4_out             prefix . "link" : addresses       the same, by one link
 netmap4, netmap4_in   prefix : prefix                   one-to-one translation, outward and inward
 netmapped4            prefix                            destinations that netmap4_in translates
 return4               address                           targets whose answers would not come back by themselves
+beside4               prefix . address                  the same for some clients: the target is on their network too
 publish4              proto . port : address . port     open at every address of the host
 publish4_range        proto . ports : address           a range that keeps its port numbers
 publish4_on, …        "link" . proto . port : …         open to what arrives by one link
@@ -129,6 +130,8 @@ _CHAINS = """\
 		oifname @segments ct status dnat ip6 saddr . oifname @own6 masquerade
 		oifname @segments ct status dnat ip daddr @return4 masquerade
 		oifname @segments ct status dnat ip6 daddr @return6 masquerade
+		oifname @segments ct status dnat ip saddr . ip daddr @beside4 masquerade
+		oifname @segments ct status dnat ip6 saddr . ip6 daddr @beside6 masquerade
 		oifname @segments accept
 		oifname "lo" accept
 		snat ip prefix to ip saddr map @netmap4
@@ -229,6 +232,7 @@ def _families() -> Iterator[tuple[str, str, str, bool]]:
             ("netmap", f"{address} : interval {address}"),
             ("netmap{}_in", f"{address} : interval {address}"),
             ("netmapped", address),
+            ("beside", f"{address} . {address}"),
         ):
             named = name.format(version) if "{}" in name else f"{name}{version}"
             yield "map" if ":" in types else "set", named, types, True

@@ -24,6 +24,7 @@ _MEANING = {
     "netmap": "map",
     "netmapped": "mapped destination",
     "return": "answers through the host of",
+    "beside": "answers through the host to",
     "limited": "not for everybody",
     "from": "for",
     "former": "remember",
