@@ -123,11 +123,14 @@ def _fill(
 ) -> None:
     """Give out the lowest free ones; `spared` last of all: an endpoint that is in the lock file may come back."""
     free = {want.pool.name: _free(want.pool, spared) for want in (wanted[number] for number in still)}
+    full: dict[str, str] = {}
     for number in still:
         want = wanted[number]
         address = next((each for each in free[want.pool.name] if (want.pool.name, each) not in taken), None)
         if address is None:
-            outcome.findings.append(_exhausted(want, taken))
+            if want.pool.name not in full:
+                full[want.pool.name] = _holders(want.pool, taken)
+            outcome.findings.append(_exhausted(want, full[want.pool.name]))
             continue
         taken[want.pool.name, address] = want
         outcome.addresses[number] = address
@@ -138,18 +141,20 @@ def _free(pool: Pool, spared: frozenset[Address]) -> Iterator[Address]:
     yield from (each for each in pool.automatic() if each in spared)
 
 
-def _exhausted(want: Want, taken: Taken) -> Finding:
-    pool = want.pool
+def _exhausted(want: Want, hint: str) -> Finding:
+    pool, number = want.pool, want.pool.size
     where = str(pool.cidr) if _is_whole(pool) else f"the range {pool.first}-{pool.last} of {pool.cidr}"
-    held = {address: other for (name, address), other in taken.items() if name == pool.name}
+    there = "there is one" if number == 1 else f"there are {number}" if number else "there is none to hand out"
+    return Finding("NS0205", f"no free address is left in {where} for {want.owner}: {there}", want.path, hint=hint)
+
+
+def _holders(pool: Pool, taken: Taken) -> str:
+    """Who has the addresses of a pool that has no more, and the way out."""
+    held = {address: want for (name, address), want in taken.items() if name == pool.name}
     holders = [f"{held[each].owner} has {each}" for each in sorted(held, key=int) if not pool.withheld(each)]
     shown = ", ".join(holders[:MOST_HOLDERS])
     shown += f" and {len(holders) - MOST_HOLDERS} more are taken" if len(holders) > MOST_HOLDERS else ""
-    number = pool.size
-    there = "there is one" if number == 1 else f"there are {number}" if number else "there is none to hand out"
-    way_out = "widen the subnet or its range"
-    message = f"no free address is left in {where} for {want.owner}: {there}"
-    return Finding("NS0205", message, want.path, hint=f"{shown}; {way_out}" if holders else way_out)
+    return f"{shown}; widen the subnet or its range" if holders else "widen the subnet or its range"
 
 
 def _is_whole(pool: Pool) -> bool:

@@ -152,9 +152,9 @@ def _static(joined: _Joined, written: Address | Interface, path: tuple[str | int
     address = written.ip if isinstance(written, (IPv4Interface, IPv6Interface)) else written
     pool = segment.pool_of(address)
     if pool is None:
-        subnets = ", ".join(str(each.cidr) for each in segment.pools) or "it has none"
+        subnets = ", ".join(str(each.cidr) for each in segment.pools)
         message = f"{address} is outside the subnets of {segment.address}"
-        return Finding("NS0206", message, path, hint=f"its subnets: {subnets}")
+        return Finding("NS0206", message, path, hint=f"its subnets: {subnets}" if subnets else "it has no subnets")
     if prefixed is not None and prefixed.network != pool.cidr:
         message = f"{written} does not have the prefix length of its subnet {pool.cidr}"
         return Finding("NS0207", message, path, hint=f"write {pool.interface(address)}, or {address} alone")

@@ -158,6 +158,10 @@ BETWEEN = [
         ("NS0206", "10.9.0.9 is outside the subnets of bridge/lan", "its subnets: 10.1.0.0/24"),
     ),
     (
+        network(a=", address: 10.9.0.8"),
+        ("NS0206", "10.9.0.8 is outside the subnets of bridge/lan", "it has no subnets"),
+    ),
+    (
         network("10.1.0.0/24", a=", address: 10.1.0.1"),
         ("NS0208", "10.1.0.1 is the gateway of 10.1.0.0/24", "choose another address, or name another gateway"),
     ),
