@@ -229,7 +229,7 @@ FINDINGS = [
     (
         "NS0223",
         _below("endpoints:\n  a: {bridge: lan}\n  b: {bridge: lan, netns: a}\n"),
-        'two endpoints want the namespace "a"',
+        'two endpoints want the interface eth0 in the namespace "a"',
     ),
     (
         "NS0224",
