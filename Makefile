@@ -8,7 +8,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench faults lint format setup setup-test clean
+.PHONY: help demo test bench faults lint generate format setup setup-test clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,6 +27,9 @@ faults: setup-test ## the long sweep: fail and kill at every request to the kern
 
 lint: setup-test ## the part of the tests that only reads the sources
 	@$(PYTEST) -ra tests/project $(ARGS)
+
+generate: setup ## write schemas/ and docs/reference/spec.md anew, from the models
+	@$(PYTHON) tools/generate.py
 
 format: setup-test ## lay out the sources as `make lint` wants them
 	@$(PYTHON) -m ruff check --fix-only --quiet .

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netspec.cli.help import add
-from netspec.cli.plan import LockedOption, show_proposal
+from netspec.cli.plan import LockedOption, print_document, show_proposal
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.errors import NotRestored, Refused
@@ -55,9 +55,10 @@ def bring_about(
         proposal = reconciler.propose(intent)
         show_proposal(session, proposal)
         if proposal.diagnostics:
-            raise Refused("Refused: nothing was changed.")
+            raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
         if not proposal.plan:
             session.warn(reconciler.settle(proposal))
+            print_document(session, proposal)
             return
         if not session.confirm(question, yes=yes):
             session.note("Nothing was changed.")
@@ -65,6 +66,8 @@ def bring_about(
         begun = time.monotonic()
         _watched(session, reconciler, proposal)
     elapsed = time.monotonic() - begun
+    # Last: what fails prints a document of its own, and there is one at most.
+    print_document(session, proposal)
     number = len(session.view(proposal).objects)
     session.say(f"Applied {number} change{'' if number == 1 else 's'} in {elapsed:.2f} s. Verified: {verified}.")
 

@@ -127,12 +127,12 @@ def run(arguments: Sequence[str]) -> int:
 
 def _obey(words: list[str]) -> int:
     """Run a command; the exit code of what it ends with on purpose."""
-    session = Session(Options())
+    context = None
     try:
         with typer.main.get_command(app).make_context("netspec", words) as context:
-            session = context.obj or session
             context.command.invoke(context)
     except NetspecError as error:
+        session = (context.obj if context is not None else None) or Session(Options())
         session.fail(error)
         return error.exit_code
     except typer.Exit as done:

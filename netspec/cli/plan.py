@@ -48,6 +48,8 @@ def plan(
     reconciler = session.reconciler()
     proposal = reconciler.propose(session.intent(session.load(path, locked=locked)))
     show_proposal(session, proposal)
+    print_document(session, proposal)
+    session.diagnostics(proposal.diagnostics)
     if reconciler.journal.read() is not None:
         session.note("netspec: an interrupted apply is pending; the next apply or destroy undoes it first.")
     if proposal.diagnostics:
@@ -57,13 +59,18 @@ def plan(
 
 
 def show_proposal(session: Session, proposal: "Proposal") -> None:
-    """Print a plan, and what is in its way."""
+    """Print a plan for people, with its warnings."""
     from netspec.report.plan import render
+
+    view = session.view(proposal)
+    if not session.as_json and not (session.options.quiet and not proposal.diagnostics):
+        typer.echo(render(view, session.style(), verbose=session.options.verbose), nl=False)
+    session.warn(proposal.warnings)
+
+
+def print_document(session: Session, proposal: "Proposal") -> None:
+    """Print a plan as JSON, where that is wanted."""
     from netspec.report.plan_json import plan_document
 
     view = session.view(proposal)
     session.document(lambda: plan_document(view, (*proposal.warnings, *proposal.diagnostics)))
-    if not session.as_json and not (session.options.quiet and not proposal.diagnostics):
-        typer.echo(render(view, session.style(), verbose=session.options.verbose), nl=False)
-    session.warn(proposal.warnings)
-    session.diagnostics(proposal.diagnostics)

@@ -1,6 +1,5 @@
 """`netspec schema`: the JSON Schema of specs and of JSON output."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -23,12 +22,14 @@ def register(app: typer.Typer) -> None:
 
 
 def schema(
-    name: Annotated[str, typer.Argument(help="spec (unless said), plan, validate or show.", metavar="NAME")] = "spec",
+    name: Annotated[
+        str, typer.Argument(help="spec (unless said), plan, validate, show or error.", metavar="NAME")
+    ] = "spec",
 ) -> None:
     """Print a JSON Schema (draft-07): of specs, or of what a command prints as JSON."""
-    from netspec.spec.schemas import schemas
+    from netspec.spec.schemas import schemas, text_of
 
     known = schemas()
     if name not in known:
         raise UsageError(f'there is no schema "{name}"; there are {", ".join(known)}.')
-    typer.echo(json.dumps(known[name], indent=2))
+    typer.echo(text_of(known[name]), nl=False)

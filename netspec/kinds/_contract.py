@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
@@ -23,6 +23,9 @@ class SpecModel(BaseModel):
     """Base of everything a user writes: frozen, and no key but the declared ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    short_form: ClassVar[JsonSchemaValue | None] = None
+    """The JSON Schema of what may be written instead of a mapping."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

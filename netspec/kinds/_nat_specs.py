@@ -1,12 +1,13 @@
 """What a user writes below `nat`: whose traffic is translated, and to what."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from netspec.kernel.operations import Address, Network
 from netspec.kinds._contract import SpecModel
+from netspec.kinds._patterns import CIDR, DESTINATION, IP, NAME, RANGE, whole
 from netspec.kinds._publish import Listen, PortRange, Ports, PublishSpec, parse_ports
 from netspec.kinds._types import Cidr, LinkName, ip_address, ip_network, object_name, text, wrong
 
@@ -24,7 +25,7 @@ Source = Annotated[
     Any,
     BeforeValidator(_source),
     PlainSerializer(str, when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["docker0", "10.0.0.0/8"]}),
+    WithJsonSchema({"type": ["string", "number"], "pattern": whole(CIDR, NAME), "examples": ["docker0", "10.0.0.0/8"]}),
 ]
 
 
@@ -44,7 +45,9 @@ Addresses = Annotated[
     tuple[Address, Address],
     BeforeValidator(_addresses),
     PlainSerializer(lambda pair: str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}-{pair[1]}", when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["192.0.2.10", "192.0.2.10-192.0.2.20"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": whole(IP, RANGE), "examples": ["192.0.2.10", "192.0.2.10-192.0.2.20"]}
+    ),
 ]
 
 
@@ -72,12 +75,16 @@ Destination = Annotated[
     tuple[Address, Ports | None],
     BeforeValidator(_destination),
     PlainSerializer(_written, when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["10.0.0.5:8080", "[2001:db8::5]:8080"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": whole(DESTINATION), "examples": ["10.0.0.5:8080", "[2001:db8::5]:8080"]}
+    ),
 ]
 
 
 class MasqueradeSpec(SpecModel):
     """Traffic that leaves under the address of the link it leaves by."""
+
+    short_form: ClassVar = {"type": ["string", "number"], "pattern": whole(CIDR, NAME), "examples": ["docker0"]}
 
     from_: Annotated[Source, Field(alias="from", examples=["docker0"])]
     """A bridge, a named subnet, or a CIDR."""

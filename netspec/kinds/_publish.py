@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, collapse_addresses, ip_network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,6 +13,7 @@ from netspec.core.elements import Part, concat, ifname
 from netspec.core.resource import Mark
 from netspec.kernel.operations import Address, Network
 from netspec.kinds._contract import SpecModel
+from netspec.kinds._patterns import IP, LINK, PORTS, PUBLISH, whole
 from netspec.kinds._types import Cidr, ip_address, link_name, text, wrong
 from netspec.kinds.nat_element import NatElement, element
 
@@ -56,7 +57,15 @@ PortRange = Annotated[
     Ports,
     BeforeValidator(parse_ports),
     PlainSerializer(str, when_used="json"),
-    WithJsonSchema({"type": ["integer", "string"], "examples": [8080, "8000-8010"]}),
+    WithJsonSchema(
+        {
+            "type": ["integer", "string"],
+            "minimum": 1,
+            "maximum": 65535,
+            "pattern": whole(PORTS),
+            "examples": [8080, "8000-8010"],
+        }
+    ),
 ]
 
 
@@ -81,12 +90,20 @@ Listen = Annotated[
     Any,
     BeforeValidator(listen_at),
     PlainSerializer(str, when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["any", "loopback", "192.0.2.1", "eth0"]}),
+    WithJsonSchema(
+        {
+            "type": ["string", "number"],
+            "pattern": whole(IP, LINK),
+            "examples": ["any", "loopback", "192.0.2.1", "eth0"],
+        }
+    ),
 ]
 
 
 class PublishSpec(SpecModel):
     """A port of the host that leads to a port of an endpoint."""
+
+    short_form: ClassVar = {"type": "string", "pattern": whole(PUBLISH), "examples": ["6379:6379", "53:53/udp"]}
 
     port: PortRange
     """Port of the host, or a range."""

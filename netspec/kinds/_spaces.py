@@ -10,6 +10,7 @@ from netspec.core.resource import Resource
 from netspec.kernel.snapshot import Reference
 from netspec.kinds._contract import Expansion, Finding, Place, SpecModel
 from netspec.kinds._intent import Present
+from netspec.kinds._patterns import NAME, whole
 from netspec.kinds._types import ObjectName, text, wrong
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.netns import Netns
@@ -47,7 +48,7 @@ AbsolutePath = Annotated[
 class NetnsSpec(SpecModel):
     """A network namespace: one that netspec makes, by `name`; or one that others have made."""
 
-    short_form: ClassVar = {"type": ["string", "number"], "maxLength": 63, "examples": ["web", "host"]}
+    short_form: ClassVar = {"type": ["string", "number"], "pattern": whole(NAME), "examples": ["web", "host"]}
 
     name: ObjectName | None = None
     """Name under `/run/netns`; `host` for the namespace of the host. A string alone means this."""

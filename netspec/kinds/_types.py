@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from netspec.kernel.operations import Address, Interface, Network
+from netspec.kinds._patterns import CIDR, IP, LINK, MAC, NAME, whole
 
 LINK_NAME_BYTES = 15
 """IFNAMSIZ without the closing zero byte (`linux/if.h`)."""
@@ -150,20 +151,26 @@ Text = Annotated[str, BeforeValidator(text), WithJsonSchema({"type": ["string", 
 LinkName = Annotated[
     str,
     BeforeValidator(link_name),
-    _schema("Name of a link, at most 15 bytes.", type=["string", "number"], maxLength=LINK_NAME_BYTES),
+    _schema(
+        "Name of a link, at most 15 bytes.", type=["string", "number"], pattern=whole(LINK), examples=["br0", "eth0"]
+    ),
 ]
-ObjectName = Annotated[str, BeforeValidator(object_name), _schema("A name.", type=["string", "number"], maxLength=63)]
+ObjectName = Annotated[
+    str,
+    BeforeValidator(object_name),
+    _schema("A name.", type=["string", "number"], pattern=whole(NAME), examples=["web", "db-1"]),
+]
 IpAddress = Annotated[
     Address,
     BeforeValidator(ip_address),
     PlainSerializer(str, when_used="json"),
-    _schema("An IPv4 or IPv6 address.", type="string", examples=["172.17.0.2", "2001:db8::2"]),
+    _schema("An IPv4 or IPv6 address.", type="string", pattern=whole(IP), examples=["172.17.0.2", "2001:db8::2"]),
 ]
 Cidr = Annotated[
     Network,
     BeforeValidator(ip_network),
     PlainSerializer(str, when_used="json"),
-    _schema("A subnet in CIDR form.", type="string", pattern="/[0-9]+$", examples=["172.17.0.0/16"]),
+    _schema("A subnet in CIDR form.", type="string", pattern=whole(CIDR), examples=["172.17.0.0/16", "2001:db8::/64"]),
 ]
 InterfaceAddress = Annotated[
     Any,
@@ -172,13 +179,19 @@ InterfaceAddress = Annotated[
     _schema(
         "`auto`, an address, or an address with its prefix length.",
         type="string",
+        pattern=whole("auto", IP, CIDR),
         examples=["auto", "172.17.0.2", "172.17.0.2/16"],
     ),
 ]
 Mac = Annotated[
     str,
     BeforeValidator(mac_address),
-    _schema("A MAC address, or `auto` for a deterministic one.", type="string", examples=["auto"]),
+    _schema(
+        "A MAC address, or `auto` for a deterministic one.",
+        type="string",
+        pattern=whole("auto", MAC),
+        examples=["auto", "02:42:ac:11:00:02"],
+    ),
 ]
 Switch = Annotated[bool, Field(strict=True)]
-Mtu = Annotated[int, Field(strict=True, ge=68, le=65535)]
+Mtu = Annotated[int, Field(strict=True, ge=68, le=65535, examples=[1500, 9000])]

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
@@ -10,6 +10,7 @@ from netspec.core.resource import Resource
 from netspec.kernel.operations import Address, Network
 from netspec.kinds._contract import Expansion, Finding, Section, SpecModel
 from netspec.kinds._intent import Pool
+from netspec.kinds._patterns import CIDR, RANGE, whole
 from netspec.kinds._prefixes import ULA
 from netspec.kinds._types import Cidr, IpAddress, ObjectName, ip_address, ip_network, object_name, text, wrong
 
@@ -35,7 +36,13 @@ AddressRange = Annotated[
     tuple[Address, Address],
     BeforeValidator(_range),
     PlainSerializer(lambda pair: f"{pair[0]}-{pair[1]}", when_used="json"),
-    WithJsonSchema({"type": "string", "examples": ["172.17.1.0/24", "172.17.0.100-172.17.0.200"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": whole(CIDR, RANGE),
+            "examples": ["172.17.1.0/24", "172.17.0.100-172.17.0.200"],
+        }
+    ),
 ]
 
 
@@ -73,7 +80,7 @@ SubnetCidr = Annotated[
         {
             "description": "A subnet in CIDR form, or `ula` for a generated IPv6 one.",
             "type": "string",
-            "pattern": "/[0-9]+$|^ula$",
+            "pattern": whole("ula", CIDR),
             "examples": ["172.17.0.0/16", "ula"],
         }
     ),
@@ -83,6 +90,8 @@ OwnAddress = Annotated[IpAddress | Literal["none"], Field(union_mode="left_to_ri
 
 class SubnetSpec(SpecModel):
     """A pool of addresses."""
+
+    short_form: ClassVar = {"type": "string", "pattern": whole("ula", CIDR), "examples": ["172.17.0.0/16", "ula"]}
 
     cidr: SubnetCidr
     """The subnet in CIDR form; `ula` for a private IPv6 /64 that is derived from the names of stack and segment."""
@@ -168,15 +177,9 @@ def _choice(value: Any) -> Any:  # noqa: ANN401
 
 
 SubnetChoice = Annotated[
-    SubnetSpec | str,
+    SubnetSpec | ObjectName,
     BeforeValidator(_choice),
     PlainSerializer(lambda value: value if isinstance(value, str) else value.model_dump(mode="json")),
-    WithJsonSchema(
-        {
-            "description": "A CIDR, a subnet object, or the name of an entry of `subnets`.",
-            "anyOf": [{"type": "string"}, SubnetSpec.model_json_schema()],
-        }
-    ),
 ]
 
 

@@ -55,7 +55,9 @@ def sysctl_value(value: Any) -> str:  # noqa: ANN401
     return "\t".join(words)
 
 
-SysctlKey = Annotated[str, BeforeValidator(sysctl_key), WithJsonSchema({"type": "string", "pattern": "^net\\."})]
+SysctlKey = Annotated[
+    str, BeforeValidator(sysctl_key), WithJsonSchema({"type": "string", "pattern": f"^{_KEY.pattern}$"})
+]
 SysctlValue = Annotated[
     str, BeforeValidator(sysctl_value), WithJsonSchema({"type": ["string", "number"], "examples": [1]})
 ]

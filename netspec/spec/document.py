@@ -35,7 +35,13 @@ def _stack_name(value: Any) -> str:  # noqa: ANN401  whatever YAML held
     return name
 
 
-StackName = Annotated[str, BeforeValidator(_stack_name), WithJsonSchema({"type": "string", "maxLength": 32})]
+StackName = Annotated[
+    str,
+    BeforeValidator(_stack_name),
+    WithJsonSchema(
+        {"type": ["string", "number"], "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", "examples": ["default", "shop"]}
+    ),
+]
 
 
 @cache

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from netspec.spec.document import document_model
+from netspec.spec.schemas import short_forms
 
 Schema = Mapping[str, Any]
 
@@ -87,22 +88,25 @@ def render() -> str:
     schema = document_model().model_json_schema()
     definitions: Mapping[str, Schema] = schema["$defs"]
     parts = [PREFACE, "## Sections\n", "\n".join(_table(schema)) + "\n"]
+    told: set[str] = set()
     for name, section in schema["properties"].items():
-        parts.extend(_section(name, section, definitions))
+        models = tuple(dict.fromkeys(_references(section, definitions)))
+        if models:
+            parts += [f"## {name}\n", f"{section.get('description', '')}\n"]
+        for model in models:
+            if model not in told:
+                parts.extend(_model(model, definitions[model]))
+        if models and told.issuperset(models):
+            parts.append(f"Its value: {_words(section)}.\n")
+        told.update(models)
     return "\n".join(parts)
 
 
-def _section(name: str, schema: Schema, definitions: Mapping[str, Schema]) -> Iterator[str]:
-    """One section with the objects that its entries are made of, those of a definition seen before left out."""
-    models = list(dict.fromkeys(_references(schema, definitions)))
-    if not models:
-        return
-    yield f"## {name}\n"
+def _model(name: str, schema: Schema) -> Iterator[str]:
+    """The object that a model describes."""
+    yield f"### {_heading(name)}\n"
     yield f"{schema.get('description', '')}\n"
-    for model in models:
-        yield f"### {_heading(model)}\n"
-        yield f"{definitions[model].get('description', '')}\n"
-        yield "\n".join(_table(definitions[model])) + "\n"
+    yield "\n".join(_table(schema)) + "\n"
 
 
 def _references(node: Any, definitions: Mapping[str, Schema]) -> Iterator[str]:  # noqa: ANN401  whatever JSON holds
@@ -157,18 +161,26 @@ def _yaml(value: Any) -> str:  # noqa: ANN401  whatever JSON holds
 
 def _words(schema: Schema) -> str:
     """What sort of value a schema wants, in words."""
+    return " or ".join(dict.fromkeys(_alternatives(schema)))
+
+
+def _alternatives(schema: Schema) -> Iterator[str]:
     model = _name(schema["$ref"]) if "$ref" in schema else schema.get("title", "") if "properties" in schema else ""
     if model:
         heading = _heading(model)
-        return f"[{heading}](#{heading.lower().replace(' ', '-')})"
-    if "const" in schema:
-        return f"`{_yaml(schema['const'])}`"
-    if "enum" in schema:
-        return " or ".join(f"`{_yaml(each)}`" for each in schema["enum"])
-    if "anyOf" in schema:
-        kinds = dict.fromkeys(_words(each) for each in schema["anyOf"] if each.get("type") != "null")
-        return " or ".join(kinds)
-    return _words_of_type(schema)
+        link = f"[{heading}](#{heading.lower().replace(' ', '-')})"
+        yield link
+        yield from _alternatives(short_forms()[model]) if model in short_forms() else ()
+    elif "const" in schema:
+        yield f"`{_yaml(schema['const'])}`"
+    elif "enum" in schema:
+        yield from (f"`{_yaml(each)}`" for each in schema["enum"])
+    elif "anyOf" in schema:
+        for each in schema["anyOf"]:
+            if each.get("type") != "null":
+                yield from _alternatives(each)
+    else:
+        yield _words_of_type(schema)
 
 
 def _words_of_type(schema: Schema) -> str:
@@ -182,7 +194,7 @@ def _words_of_type(schema: Schema) -> str:
             return f"integer, {low} to {high}" if low is not None and high is not None else "integer"
         case "boolean":
             return "`true` or `false`"
-        case ["integer", "string"]:
+        case ["integer", "string"] | ["string", "integer"]:
             return "integer or string"
         case _:
             return "string"

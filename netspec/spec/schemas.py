@@ -1,17 +1,27 @@
 """JSON Schemas, draft-07: of specs, for editors, and of what commands print as JSON, for scripts."""
 
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from netspec.kinds._contract import SpecModel
 from netspec.spec.document import document_model
+from netspec.spec.output_schemas import output_schemas
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
+REFERENCE = "#/definitions/{model}"
+_NOISE = frozenset({"title", "discriminator"})
+"""Keywords that say nothing: titles are names again, and draft-07 has no discriminators."""
 
 Schema = dict[str, Any]
 
 
 def schemas() -> dict[str, Schema]:
-    """All schemas by name: spec, plan, validate, show."""
-    return {"spec": spec_schema(), "plan": _plan(), "validate": _validate(), "show": _show()}
+    """All schemas by the name that `netspec schema` takes."""
+    found = {"spec": spec_schema()}
+    for name, schema in output_schemas(REFERENCE).items():
+        found[name] = {"$schema": DRAFT, "title": schema["title"], **_in_draft_07(schema, {})}
+    return found
 
 
 def file_name(name: str) -> str:
@@ -19,108 +29,59 @@ def file_name(name: str) -> str:
     return "netspec.schema.json" if name == "spec" else f"{name}.schema.json"
 
 
+def text_of(schema: Schema) -> str:
+    """A schema as it is printed and kept."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
 def spec_schema() -> Schema:
     """The schema of a spec, for yaml-language-server and others that speak draft-07."""
-    found = document_model().model_json_schema(by_alias=True, ref_template="#/definitions/{model}")
-    found["definitions"] = found.pop("$defs", {})
-    rewritten: Schema = _draft_07(found)
-    return {"$schema": DRAFT, **rewritten}
+    schema = document_model().model_json_schema(by_alias=True, ref_template=REFERENCE)
+    forms = {REFERENCE.format(model=name): form for name, form in short_forms().items()}
+    return {"$schema": DRAFT, "title": "A netspec spec", **_in_draft_07(schema, forms)}
 
 
-def _draft_07(node: Any) -> Any:  # noqa: ANN401  whatever JSON holds
-    """2020-12 in the words of draft-07."""
+def short_forms() -> dict[str, Schema]:
+    """What may stand for a mapping, by the name of its model."""
+    return {each.__name__: each.short_form for each in _models(SpecModel) if each.short_form is not None}
+
+
+def _models(base: type[SpecModel]) -> Iterator[type[SpecModel]]:
+    for each in base.__subclasses__():
+        yield each
+        yield from _models(each)
+
+
+def _in_draft_07(node: Any, short_forms: Mapping[str, Schema]) -> Any:  # noqa: ANN401  whatever JSON holds
+    """2020-12 in the words of draft-07, with short forms beside the mappings that they stand for."""
     if isinstance(node, list):
-        return [_draft_07(each) for each in node]
+        return [_in_draft_07(each, short_forms) for each in node]
     if not isinstance(node, dict):
         return node
-    found = {name: _draft_07(value) for name, value in node.items() if name != "discriminator"}
-    if "prefixItems" in found:
-        found["items"] = found.pop("prefixItems")
-    if "$defs" in found:
-        found["definitions"] = found.pop("$defs")
-    if "propertyNames" in found and "additionalProperties" not in found:
-        found["additionalProperties"] = True
-    return found
+    found = {}
+    for name, value in node.items():
+        if name in ("properties", "patternProperties", "$defs"):
+            found[name] = {key: _in_draft_07(each, short_forms) for key, each in value.items()}
+        elif name not in _NOISE and not (name == "default" and value is None):
+            found[name] = value if name in ("default", "examples") else _in_draft_07(value, short_forms)
+    return _reworded(found, short_forms)
 
 
-_PLACE: Schema = {
-    "type": ["object", "null"],
-    "properties": {"file": {"type": "string"}, "line": {"type": "integer"}, "column": {"type": "integer"}},
-    "required": ["file", "line", "column"],
-    "additionalProperties": False,
-}
-_DIAGNOSTIC: Schema = {
-    "type": "object",
-    "properties": {
-        "code": {"type": "string", "pattern": "^NS[0-9]{4}$"},
-        "severity": {"enum": ["error", "warning"]},
-        "message": {"type": "string"},
-        "source": _PLACE,
-        "hint": {"type": "string"},
-        "related": {"type": "array", "items": {"type": "object"}},
-    },
-    "required": ["code", "severity", "message", "source", "hint", "related"],
-    "additionalProperties": False,
-}
-_DIAGNOSTICS: Schema = {"type": "array", "items": _DIAGNOSTIC}
-_RESOURCE: Schema = {"type": ["object", "null"], "properties": {"kind": {"type": "string"}}, "required": ["kind"]}
-_CHANGE: Schema = {
-    "type": "object",
-    "properties": {
-        "address": {"type": "string", "description": "The kernel object: link/redis/eth0."},
-        "object": {"type": "string", "description": "The object of the spec it belongs to: endpoint/redis."},
-        "action": {"enum": ["create", "update", "replace", "delete", "adopt"]},
-        "reason": {"type": "string"},
-        "disruption": {"enum": ["none", "live", "reset", "flap", "rebuild", "lockout-risk"]},
-        "before": _RESOURCE,
-        "after": _RESOURCE,
-        "source": _PLACE,
-    },
-    "required": ["address", "object", "action", "reason", "disruption", "before", "after", "source"],
-    "additionalProperties": False,
-}
-_COUNTS = ("add", "change", "rebuild", "remove", "drifted", "in_sync", "objects")
-
-
-def _document(title: str, properties: Schema) -> Schema:
-    fields = {"format_version": {"const": "1.0"}, **properties}
-    return {
-        "$schema": DRAFT,
-        "title": title,
-        "type": "object",
-        "properties": fields,
-        "required": list(fields),
-        "additionalProperties": False,
-    }
-
-
-def _plan() -> Schema:
-    summary = {
-        "type": "object",
-        "properties": {name: {"type": "integer", "minimum": 0} for name in _COUNTS},
-        "required": list(_COUNTS),
-        "additionalProperties": False,
-    }
-    changes = {"type": "array", "items": _CHANGE}
-    fields = {"stack": {"type": "string"}, "host": {"type": "string"}, "changes": changes, "drift": changes}
-    return _document("A plan.", {**fields, "diagnostics": _DIAGNOSTICS, "summary": summary})
-
-
-def _validate() -> Schema:
-    return _document("The outcome of validate.", {"valid": {"type": "boolean"}, "diagnostics": _DIAGNOSTICS})
-
-
-def _show() -> Schema:
-    resource = {
-        "type": "object",
-        "properties": {"address": {"type": "string"}, "kind": {"type": "string"}},
-        "required": ["address", "kind"],
-    }
-    entry = {
-        "type": "object",
-        "properties": {"address": {"type": "string"}, "resources": {"type": "array", "items": resource}},
-        "required": ["address", "resources"],
-        "additionalProperties": False,
-    }
-    fields = {"stack": {"type": "string"}, "objects": {"type": "array", "items": entry}}
-    return _document("What a stack owns.", fields)
+def _reworded(node: Schema, short_forms: Mapping[str, Schema]) -> Schema:
+    if "description" in node:
+        node["description"] = " ".join(node["description"].split())
+    if "prefixItems" in node:
+        node["items"] = node.pop("prefixItems")
+    if "$defs" in node:
+        node["definitions"] = node.pop("$defs")
+    if "patternProperties" in node:
+        node.setdefault("additionalProperties", False)
+    reference = node.get("$ref")
+    if reference is None:
+        return node
+    form = short_forms.get(reference)
+    rest = {name: value for name, value in node.items() if name != "$ref"}
+    if form is not None:
+        return {**rest, "anyOf": [form, {"$ref": reference}]}
+    # In draft-07 nothing beside a reference counts.
+    return {**rest, "allOf": [{"$ref": reference}]} if rest else node

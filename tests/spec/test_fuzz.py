@@ -80,6 +80,14 @@ def _said(text: str) -> Sequence[Diagnostic] | None:
     return None
 
 
+def slipped(text: str, slips: list[tuple[int, int, str]]) -> str:
+    """A text with some of its characters replaced."""
+    for at, length, inserted in slips:
+        start = at % len(text)
+        text = text[:start] + inserted + text[start + length :]
+    return text
+
+
 @searching
 @given(texts)
 def test_any_text(text: str) -> None:
@@ -98,8 +106,4 @@ def test_any_values(document: dict[str, Any]) -> None:
 @given(mutations)
 def test_specs_with_mistakes(mutation: tuple[str, list[tuple[int, int, str]]]) -> None:
     """A few slips in a good spec."""
-    text, slips = mutation
-    for at, length, inserted in slips:
-        start = at % len(text)
-        text = text[:start] + inserted + text[start + length :]
-    judged(text)
+    judged(slipped(*mutation))

@@ -1,0 +1,144 @@
+"""The shape of what commands print with `--output json`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from netspec.core.change import Action
+from netspec.core.resource import Disruption
+from netspec.diagnostics import Severity
+from netspec.kinds import kinds
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_COUNTS = {
+    "add": "Objects of the spec that are made.",
+    "change": "Objects that change in place.",
+    "rebuild": "Objects that are deleted and made anew.",
+    "remove": "Objects that go.",
+    "drifted": "Objects that were changed in the kernel since the last apply.",
+    "in_sync": "Objects that are as the spec wants them.",
+    "objects": "All objects.",
+}
+
+
+def output_schemas(reference: str) -> dict[str, Schema]:
+    """By command: plan, validate and show; and of what each of them prints when it fails."""
+    definitions = _resources(reference)
+    return {
+        "plan": _document("What plan and apply print: the changes.", _plan_fields(), definitions),
+        "validate": _document("What validate prints.", {"valid": {"type": "boolean"}, "diagnostics": _DIAGNOSTICS}),
+        "show": _document("What show prints: the objects of a stack.", _show_fields(), definitions),
+        "error": _document("What a command prints that fails.", {"error": _ERROR, "diagnostics": _DIAGNOSTICS}),
+    }
+
+
+def _object(properties: Schema, description: str = "") -> Schema:
+    said = {"description": description} if description else {}
+    return {
+        **said,
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _list(items: Schema, description: str = "") -> Schema:
+    return {**({"description": description} if description else {}), "type": "array", "items": items}
+
+
+def _text(description: str, **more: object) -> Schema:
+    return {"description": description, **_TEXT, **more}
+
+
+def _document(title: str, properties: Schema, definitions: Mapping[str, Schema] | None = None) -> Schema:
+    version = {"description": "Version of this form.", "const": "1.0"}
+    found = {"title": title, **_object({"format_version": version, **properties})}
+    return {**found, "$defs": dict(definitions)} if definitions else found
+
+
+_PLACE: Schema = {
+    "description": "A place in a spec; null where there is none.",
+    "anyOf": [
+        _object(
+            {"file": _TEXT, "line": {"type": "integer", "minimum": 1}, "column": {"type": "integer", "minimum": 1}}
+        ),
+        {"type": "null"},
+    ],
+}
+_DIAGNOSTIC: Schema = _object(
+    {
+        "code": _text("Stable over releases.", pattern="^NS[0-9]{4}$", examples=["NS0110"]),
+        "severity": {"description": "How bad it is.", "enum": [str(each) for each in Severity]},
+        "message": _text("One sentence."),
+        "source": _PLACE,
+        "hint": _text("The way out, or empty."),
+        "related": _list(_object({"message": _TEXT, "source": _PLACE}), "Other places that belong to it."),
+    }
+)
+_DIAGNOSTICS: Schema = _list(_DIAGNOSTIC, "What is wrong, or worth a warning.")
+_ERROR: Schema = _object(
+    {"message": _text("What failed."), "exit_code": {"description": "What the command ends with.", "type": "integer"}}
+)
+
+
+def _resources(reference: str) -> dict[str, Schema]:
+    """Each kind of kernel object by its name, and `Resource`: any of them."""
+    found: dict[str, Schema] = {}
+    names = []
+    for kind in kinds():
+        name = kind.resource.__name__
+        schema = TypeAdapter(kind.resource).json_schema(mode="serialization", ref_template=reference)
+        found.update(schema.pop("$defs", {}))
+        fields = {"kind": {"const": name}, **schema["properties"]}
+        found[name] = {**schema, "properties": fields, "required": list(fields)}
+        names.append(name)
+    found["Resource"] = {
+        "description": "A kernel object. Kinds and fields may be added.",
+        "anyOf": [{"$ref": reference.format(model=name)} for name in names],
+    }
+    return found
+
+
+_RESOURCE: Schema = {"$ref": "#/definitions/Resource"}
+
+
+def _plan_fields() -> Schema:
+    changed: Schema = {"anyOf": [_RESOURCE, {"type": "null"}]}
+    change = _object(
+        {
+            "address": _text("The kernel object.", examples=["link/redis/eth0"]),
+            "object": _text("The object of the spec that it belongs to.", examples=["endpoint/redis"]),
+            "action": {"description": "What is done with it.", "enum": [str(each) for each in Action]},
+            "reason": _text("Why it is replaced, or empty."),
+            "disruption": {"description": "What it does to traffic.", "enum": [str(each) for each in Disruption]},
+            "before": {"description": "The object as it is; null where there is none.", **changed},
+            "after": {"description": "The object as it is to be; null where it goes.", **changed},
+            "source": _PLACE,
+        }
+    )
+    summary = {name: {"description": text, **_COUNT} for name, text in _COUNTS.items()}
+    return {
+        "stack": _text("Whose objects these are."),
+        "host": _text("Name of the host."),
+        "changes": _list(change, "What the spec changes."),
+        "drift": _list(change, "What was changed in the kernel since the last apply, and is corrected."),
+        "diagnostics": _DIAGNOSTICS,
+        "summary": _object(summary, "Objects of the spec, counted."),
+    }
+
+
+def _show_fields() -> Schema:
+    resource = {
+        "allOf": [_RESOURCE],
+        "properties": {"address": _text("The kernel object.", examples=["link/redis/eth0"])},
+        "required": ["address"],
+    }
+    entry = _object(
+        {"address": _text("The object of the spec.", examples=["endpoint/redis"]), "resources": _list(resource)}
+    )
+    return {"stack": _text("Whose objects these are."), "objects": _list(entry)}
