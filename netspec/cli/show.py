@@ -1,12 +1,19 @@
 """`netspec show`: what a stack owns, as a tree."""
 
-from typing import Annotated
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.errors import NetspecError
+
+if TYPE_CHECKING:
+    from netspec.core.resource import Resource
+
+SHOWN = 20
+"""Objects that are listed where none has the name that was asked for."""
 
 
 def register(app: typer.Typer) -> None:
@@ -29,19 +36,36 @@ def show(
         str | None, typer.Argument(help="One object, such as endpoint/redis; all unless said.", metavar="ADDRESS")
     ] = None,
 ) -> None:
-    """Show what this stack owns on this host."""
+    """Show what a stack owns on this host: bridges, endpoints, addresses, publications, sysctls.
+
+    The stack is that of --stack, else `default`.
+    """
     from netspec.engine.reconciler import Intent
-    from netspec.report.objects import object_of
     from netspec.report.topology import owned, render, show_document
 
     session: Session = context.obj
     stack = session.options.stack or "default"
     resources = owned(session.reconciler().propose(Intent(stack=stack)).observed, stack)
-    if address is not None:
-        known = sorted({object_of(each) for each in resources})
-        resources = tuple(each for each in resources if address in (object_of(each), str(each.key())))
-        if not resources:
-            raise NetspecError(f"stack {stack} owns no {address}. It owns: {', '.join(known) or 'nothing'}.")
-    session.document(lambda: show_document(resources, stack))
+    shown = resources if address is None else _named(address, resources, stack)
+    session.document(lambda: show_document(shown, stack))
     if not session.as_json:
-        typer.echo(render(resources, stack, session.style()), nl=False)
+        typer.echo(render(resources, stack, session.style(), address=address or ""), nl=False)
+
+
+def _named(address: str, resources: tuple["Resource", ...], stack: str) -> tuple["Resource", ...]:
+    """What an address names. Raises NetspecError where it is nothing, with what there is instead."""
+    from netspec.report.objects import object_of
+
+    found = tuple(each for each in resources if address in (object_of(each), str(each.key())))
+    if found:
+        return found
+    known = sorted({object_of(each) for each in resources})
+    if not known:
+        raise NetspecError(f"Stack {stack} owns nothing on this host.")
+    near = get_close_matches(address, [*known, *(str(each.key()) for each in resources)], 1)
+    hint = f"Did you mean {near[0]}?" if near else f"Its objects: {', '.join(known[:SHOWN])}{_rest(known)}."
+    raise NetspecError(f'Stack {stack} has no object "{address}" on this host. {hint}')
+
+
+def _rest(known: list[str]) -> str:
+    return f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""

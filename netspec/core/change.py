@@ -64,7 +64,7 @@ class Change:
             case Action.DELETE:
                 return Disruption.RESET
             case Action.REPLACE:
-                return Disruption.REBUILD
+                return self.resource.replacing
             case Action.UPDATE:
                 return max((each.rule.disruption for each in self.fields), default=Disruption.NONE)
 

@@ -106,6 +106,8 @@ class Resource:
     """Steps on resources of such kinds are one run: the kernel takes them as one transaction."""
     __pydantic_config__: ClassVar[dict[str, str]] = {"ser_json_bytes": "hex", "val_json_bytes": "hex"}
     """How whoever writes resources as JSON shall write packed bytes."""
+    replacing: ClassVar[Disruption] = Disruption.REBUILD
+    """What replacing one does to traffic."""
     guarded: ClassVar[bool] = False
     """A foreign object at the key of one that the spec wants is refused, never taken over."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import ClassVar
 
-from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place
+from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import ElementAdd, ElementDelete, FlowDelete, Operation
 from netspec.kernel.snapshot import ElementRow, Snapshot
 from netspec.kinds._contract import Kind
@@ -60,6 +60,7 @@ class NatElement(Resource):
 
     rank: ClassVar[int] = 1
     together: ClassVar[bool] = True
+    replacing: ClassVar[Disruption] = Disruption.RESET
 
     def key(self) -> Key:
         """`element/NETNS/SET KEY`."""

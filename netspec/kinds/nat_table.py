@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from netspec.core.digest import digest
-from netspec.core.resource import Key, Mark, Resource, carried, identity, replaces
+from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, replaces
 from netspec.kernel.operations import Operation, TableAdd, TableDelete
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
@@ -24,6 +24,7 @@ class NatTable(Resource):
     text: str = carried("")
 
     rank: ClassVar[int] = 0
+    replacing: ClassVar[Disruption] = Disruption.LIVE
     guarded: ClassVar[bool] = True
 
     def key(self) -> Key:

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from netspec.core.change import Action, Change
-from netspec.core.resource import Disruption, Key, Resource
+from netspec.core.change import Action, Change, FieldChange
+from netspec.core.resource import Disruption, Key, Policy, Resource
 from netspec.core.state import State
 from netspec.kinds.address import Address
 from netspec.kinds.nat_element import NatElement
-from netspec.kinds.netns import Netns
+from netspec.kinds.nat_table import NatTable
 from netspec.kinds.port import Port
+from netspec.kinds.veth import Veth
+from netspec.report.words import element_words, field_name, field_value, is_derived, words_of
 
 _PART = re.compile(r"\.[a-z_]+\[[0-9]+\]$")
 _ORDER = {"bridge": 0, "endpoint": 1, "nat": 2, "sysctl": 3}
@@ -20,6 +22,8 @@ ADD, CHANGE, REBUILD, REMOVE = "+", "~", "!", "-"
 
 def object_of(resource: Resource) -> str:
     """The address of the object of the spec a resource belongs to: `endpoint/redis`, `nat`."""
+    if resource.origin.startswith("element/") and is_derived(resource):
+        return "nat"  # it serves several objects, and names none
     return _PART.sub("", resource.origin) or str(resource.key())
 
 
@@ -34,15 +38,45 @@ class ObjectChange:
 
     @property
     def disruption(self) -> Disruption:
-        """The worst of its changes."""
-        return max(change.disruption for change in self.changes)
+        """The worst of its changes, without those that only follow from others."""
+        return max((each.disruption for each in self.changes if not is_derived(each.resource)), default=Disruption.NONE)
 
     @property
     def reason(self) -> str:
         """Why it is rebuilt; the first cause, not what went with it."""
+        stuck = [each for change in self.changes for each in change.fields if each.rule.policy is Policy.REPLACES]
+        if stuck:
+            return "; ".join(_moved(self.resource_of(each), each) for each in stuck)
+        renamed = self._renamed()
         own = [change.reason for change in self.changes if change.reason]
         causes = [reason for reason in own if not reason.startswith("goes with")]
-        return (causes or own or [""])[0]
+        return renamed or (causes or own or [""])[0]
+
+    def resource_of(self, field_change: FieldChange) -> Resource:
+        """The resource that a field is of."""
+        return next(change.resource for change in self.changes if field_change in change.fields)
+
+    def _renamed(self) -> str:
+        """A pair that goes, and another one that comes for it."""
+        gone = [each.before for each in self.changes if each.action is Action.DELETE and isinstance(each.before, Veth)]
+        made = [each.after for each in self.changes if each.action is Action.CREATE and isinstance(each.after, Veth)]
+        if len(gone) != 1 or len(made) != 1:
+            return ""
+        old, new = gone[0], made[0]
+        assert isinstance(old, Veth), "those are gone"
+        assert isinstance(new, Veth), "those are made"
+        for what, before, after in (
+            ("interface", old.peer_name, new.peer_name),
+            ("host name", old.name, new.name),
+        ):
+            if before != after:
+                return f"its {what} changes: {before} -> {after}"
+        return ""
+
+
+def _moved(resource: Resource, each: FieldChange) -> str:
+    before, after = (field_value(resource, each, value) for value in (each.before, each.after))
+    return f"its {field_name(resource, each)} changes: {before} -> {after}"
 
 
 def by_object(
@@ -61,13 +95,20 @@ def by_object(
     return tuple(sorted(found.values(), key=_reading_order))
 
 
+def is_set_again(change: Change) -> bool:
+    """Whether it is as it shall be, but for what another change will do to it."""
+    return change.action is Action.UPDATE and not change.fields
+
+
 def _symbol(each: ObjectChange, *, in_spec: bool, in_kernel: bool) -> str:
     if not in_spec:
         return REMOVE
     if not in_kernel and all(change.action is Action.CREATE for change in each.changes):
         return ADD
-    rebuilt = any(change.action is Action.REPLACE and change.key.kind in ("netns", "link") for change in each.changes)
-    return REBUILD if rebuilt else CHANGE
+    grounds = [change for change in each.changes if change.key.kind in ("netns", "link")]
+    done = {change.action for change in grounds}
+    renamed = {Action.CREATE, Action.DELETE} <= done and not done & {Action.UPDATE}
+    return REBUILD if Action.REPLACE in done or (renamed and len(grounds) == 2) else CHANGE
 
 
 def _reading_order(each: ObjectChange) -> tuple[int, str]:
@@ -75,28 +116,59 @@ def _reading_order(each: ObjectChange) -> tuple[int, str]:
     return (_ORDER.get(kind, 9), each.address)
 
 
-def summary(resources: Iterable[Resource]) -> str:
-    """An object in a few words, from the resources it is made of."""
-    addresses, bridges, published, others = [], [], [], []
-    for resource in resources:
-        match resource:
-            case Address():
-                addresses.append(str(resource.address))
-            case Port():
-                bridges.append(f"on bridge/{resource.bridge}")
-            case NatElement() if resource.set.startswith("publish"):
-                published.append(resource.title().removeprefix("publish ").partition(" ->")[0])
-            case NatElement() if resource.set.startswith("masquerade"):
-                others.append(resource.title())
-            case Netns():
-                pass
-            case _ if resource.key().kind == "sysctl":
-                others.append(resource.title())
-    words = [", ".join(addresses), " ".join(bridges)]
-    if published:
-        words.append("publishes " + _some(published))
-    words.extend(others)
-    return " ".join(word for word in words if word)
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """An object in a few words, and what more there is to say of it, by label."""
+
+    words: str
+    more: tuple[tuple[str, str], ...] = ()
+
+
+def brief(address: str, resources: Iterable[Resource]) -> Brief:
+    """What an object comes to, from the resources it is made of."""
+    there = tuple(resources)
+    named: dict[str, dict[str, None]] = {}
+    for each in there:
+        if isinstance(each, NatElement) and not is_derived(each):
+            label, words = _labelled(each, of_nat=address == "nat")
+            named.setdefault(label, {})[words] = None
+    if address.startswith("element/"):
+        return Brief(_some([words_of(each) for each in there]))
+    words = _nat_words(there, list(named.pop("masquerade", ()))) if address == "nat" else _place_words(address, there)
+    words += ", internal" if named.pop("internal", None) else ""
+    return Brief(words, tuple((label, _some(list(found))) for label, found in named.items() if label))
+
+
+def _nat_words(resources: Iterable[Resource], masqueraded: list[str]) -> str:
+    if masqueraded:
+        return f"masquerade {_some(masqueraded)}"
+    tables = [each for each in resources if isinstance(each, NatTable)]
+    families = ", ".join(sorted((each.family for each in tables), reverse=True))
+    return f"nftables table {tables[0].name} ({families})" if tables else ""
+
+
+def _place_words(address: str, resources: Iterable[Resource]) -> str:
+    """Where in the network an object is: its addresses, and what it is joined to."""
+    addresses = [str(each.address) for each in resources if isinstance(each, Address)]
+    bridges = [f"bridge/{each.bridge}" for each in resources if isinstance(each, Port)]
+    where = f"on {_some(bridges)}" if bridges else ""
+    words = " ".join(word for word in (_some(addresses), where) if word)
+    return words or {"bridge": "no address", "endpoint": "no interface"}.get(address.partition("/")[0], "")
+
+
+def _labelled(element: NatElement, *, of_nat: bool) -> tuple[str, str]:
+    """What an element says of its object, and under which label; no label for what is not worth a line."""
+    name, value = element_words(element)
+    label, _, key = name.partition(" ")
+    match label:
+        case "publish":
+            return "publishes", f"{key} -> {value}" if of_nat else key
+        case "open":
+            *_, protocol, ports = key.split(" . ")
+            return "publishes", f"{ports}/{protocol}"
+        case "masquerade" | "snat" | "netmap":
+            return label, f"{key} -> {value}" if value else key
+    return ("internal", "") if element.set == "internal" else ("", "")
 
 
 def _some(items: list[str], limit: int = 4) -> str:

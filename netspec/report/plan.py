@@ -1,27 +1,20 @@
 """A plan as people read it: a line for each object that changes, its fields below, and what it does to traffic."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from netspec.core.change import Action, Change, FieldChange
+from netspec.core.change import Change
 from netspec.core.plan import Plan
-from netspec.core.resource import Disruption, Key, Resource
+from netspec.core.resource import Key, Resource
 from netspec.core.state import State, owned_by
 from netspec.diagnostics import Place
-from netspec.kinds.nat_element import NatElement
 from netspec.kinds.sysctl import Sysctl
-from netspec.report.objects import ADD, REBUILD, REMOVE, ObjectChange, by_object, counts, object_of, summary
+from netspec.report.lines import below
+from netspec.report.objects import ADD, REBUILD, REMOVE, ObjectChange, brief, by_object, counts, is_set_again, object_of
 from netspec.report.style import PLAIN, Style
 
-_WIDTH = 78
-_CONSEQUENCE = {
-    Disruption.RESET: "established flows through it are cut",
-    Disruption.FLAP: "the link goes down and up",
-    Disruption.REBUILD: "interrupts all connections of this object",
-    Disruption.LOCKOUT_RISK: "touches the path of this session",
-}
-_MARKS = frozenset({"alias", "group", "marked"})
-"""Fields that only say whose an object is."""
+_NARROWEST, _WIDEST = 24, 96
+"""Columns of the shortest address column, and of the longest line before its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +32,12 @@ class PlanView:
     @property
     def objects(self) -> tuple[ObjectChange, ...]:
         """The objects that change."""
-        return by_object(self.plan.changes, self.desired, self.observed, self.drift)
+        return by_object(self.plan.changes, self.desired, self.observed, self.drifted)
+
+    @property
+    def drifted(self) -> frozenset[Key]:
+        """What has moved in the kernel since the last apply; not what this plan will move, and sets again."""
+        return self.drift - {change.key for change in self.plan.changes if is_set_again(change)}
 
     @property
     def known(self) -> frozenset[str]:
@@ -58,16 +56,14 @@ def render(view: PlanView, style: Style = PLAIN, *, verbose: bool = False) -> st
     head = f"{view.host}  stack {view.stack}  {_many(total, 'object')}, {total - len(objects)} in sync"
     lines = [style.paint("bold", head), ""]
     parts = _parts(objects, view)
-    for each in objects:
-        if not each.drift:
-            lines.append(_headline(each, parts[each.address], view, style))
-            lines.extend(_below(each, style, verbose=verbose))
-    drifted = [each for each in objects if each.drift]
-    if drifted:
-        lines.append("  drift, will be corrected")
-        for each in drifted:
-            lines.append(_headline(each, parts[each.address], view, style))
-            lines.extend(_below(each, style, verbose=verbose))
+    headlines = _headlines(objects, parts, view, style)
+    for drifted in (False, True):
+        shown = [each for each in objects if each.drift is drifted]
+        if drifted and shown:
+            lines.append("  drift, will be corrected")
+        for each in shown:
+            lines.append(headlines[each.address])
+            lines.extend(below(each, parts[each.address], style, verbose=verbose))
     lines += ["", f"Plan: {_tally(objects)}."]
     return "\n".join(lines) + "\n"
 
@@ -94,75 +90,43 @@ def _parts(objects: Iterable[ObjectChange], view: PlanView) -> Mapping[str, list
     return found
 
 
-def _below(each: ObjectChange, style: Style, *, verbose: bool) -> Iterator[str]:
-    if each.symbol not in (ADD, REMOVE) or verbose:
-        yield from _details(each, style, verbose=verbose)
-    consequence = _CONSEQUENCE.get(each.disruption)
-    if consequence and each.symbol != REMOVE:
-        yield f"      {'interrupts':<18}{consequence}"
+def _headlines(
+    objects: Iterable[ObjectChange], parts: Mapping[str, list[Resource]], view: PlanView, style: Style
+) -> Mapping[str, str]:
+    """The line of each object: what it is, what becomes of it, and its place in the spec, in columns."""
+    shown = tuple(objects)
+    width = max(_NARROWEST, *(len(each.address) for each in shown))
+    left = {each.address: f"{each.address:<{width}}  {_words(each, parts[each.address])}".rstrip() for each in shown}
+    column = max((len(line) for line in left.values() if len(line) <= _WIDEST), default=0)
+    found = {}
+    for each in shown:
+        place = view.place_of(each.address)
+        where = f"{place.file}:{place.line}" if place else ""
+        if each.symbol == REMOVE:
+            where = "not in the spec" if each.address.startswith("element/") else "no longer in the spec"
+        line = f"{left[each.address]:<{column}}  {style.paint('dim', where)}".rstrip()
+        found[each.address] = f"  {style.paint(each.symbol, each.symbol)} {line}"
+    return found
 
 
-def _headline(each: ObjectChange, resources: Iterable[Resource], view: PlanView, style: Style) -> str:
-    words = summary(resources)
-    if each.symbol == REMOVE and each.address.startswith("sysctl/"):
-        words = _restored(each)
-    elif each.symbol == REBUILD:
-        words = f"rebuilt: {each.reason}"
-    elif each.symbol not in (ADD, REMOVE):
-        words = ""
-    place = view.place_of(each.address)
-    where = "no longer in the spec" if each.symbol == REMOVE else f"{place.file}:{place.line}" if place else ""
-    left = f"  {each.symbol} {each.address:<24}  {words}".rstrip()
-    line = f"{left:<{_WIDTH}}  {style.paint('dim', where)}".rstrip()
-    return line.replace(f"  {each.symbol} ", f"  {style.paint(each.symbol, each.symbol)} ", 1)
+def _words(each: ObjectChange, resources: Iterable[Resource]) -> str:
+    if each.symbol == REBUILD:
+        return f"rebuilt: {each.reason}"
+    if each.address.startswith("sysctl/"):
+        there = (one.value for one in resources if isinstance(one, Sysctl) and one.value is not None)
+        moves = (words for change in each.changes if (words := _sysctl(change)))
+        return next(moves, " ".join(next(there, "").split()))
+    return brief(each.address, resources).words if each.symbol in (ADD, REMOVE) else ""
 
 
-def _restored(each: ObjectChange) -> str:
-    values = (change.before for change in each.changes)
-    return next((f"{one.value} -> {one.former}" for one in values if isinstance(one, Sysctl)), "")
-
-
-def _details(each: ObjectChange, style: Style, *, verbose: bool) -> Iterator[str]:
-    shown: dict[str, None] = {}
-    for change in each.changes:
-        for line in _change_lines(change, each, style, verbose=verbose):
-            shown[line] = None
-    yield from shown
-
-
-def _change_lines(change: Change, each: ObjectChange, style: Style, *, verbose: bool) -> Iterator[str]:
-    if verbose:
-        yield f"      {_sign(change, style)} {change.key}  {change.reason}".rstrip()
-    elif change.action in (Action.CREATE, Action.DELETE) and not _bookkeeping(change):
-        yield f"      {_sign(change, style)} {change.resource.title() or change.key}"
-    elif change.action is Action.REPLACE and each.symbol != REBUILD:
-        yield f"      {_sign(change, style)} {change.key}  {change.reason}"
-    for field in change.fields:
-        if verbose or field.name not in _MARKS:
-            yield _field_line(change, field)
-    if change.fields and not verbose and all(field.name in _MARKS for field in change.fields):
-        yield f"      {'mark':<18}set on {change.key}"
-
-
-def _bookkeeping(change: Change) -> bool:
-    """The record of a former value is shown by the value itself."""
-    return isinstance(change.resource, NatElement) and change.resource.set == "former"
-
-
-def _sign(change: Change, style: Style) -> str:
-    signs = {Action.CREATE: "+", Action.DELETE: "-", Action.UPDATE: "~", Action.REPLACE: "!"}
-    sign = signs[change.action]
-    return style.paint(sign, sign)
-
-
-def _field_line(change: Change, field: FieldChange) -> str:
-    name = field.name.removeprefix("peer_")
-    if change.key.kind in ("element", "route"):
-        name = str(change.key)
-    return f"      {name:<18}{_value(field.before)} -> {_value(field.after)}"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "none" if value in (None, "") else str(value)
+def _sysctl(change: Change) -> str:
+    """The move of a value; empty where only its record moves."""
+    match change.before, change.after:
+        case (Sysctl() as before, None):
+            values: tuple[str | None, ...] = (before.value, before.former)
+        case (before, Sysctl() as after):
+            values = (before.value if isinstance(before, Sysctl) else None, after.value)
+        case _:
+            return ""
+    words = [" ".join(value.split()) for value in values if value is not None]
+    return " -> ".join(dict.fromkeys(words))

@@ -1,6 +1,7 @@
 """What a stack owns, as a tree and as JSON: bridges, ports, endpoints, addresses, publications."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from netspec.core.resource import Resource
@@ -9,6 +10,7 @@ from netspec.kinds._encoding import encode
 from netspec.kinds.address import Address
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.nat_element import NatElement
+from netspec.kinds.nat_table import NatTable
 from netspec.kinds.netns import Netns
 from netspec.kinds.port import Port
 from netspec.kinds.route import Route
@@ -16,6 +18,7 @@ from netspec.kinds.sysctl import Sysctl
 from netspec.kinds.veth import Veth
 from netspec.report.objects import object_of
 from netspec.report.style import PLAIN, Style
+from netspec.report.words import is_derived, words_of
 
 FORMAT_VERSION = "1.0"
 
@@ -36,28 +39,45 @@ def show_document(resources: tuple[Resource, ...], stack: str) -> dict[str, Any]
     return {"format_version": FORMAT_VERSION, "stack": stack, "objects": listed}
 
 
-def render(resources: tuple[Resource, ...], stack: str, style: Style = PLAIN) -> str:
-    """A tree of bridges with their endpoints, then what stands beside them."""
+def render(resources: tuple[Resource, ...], stack: str, style: Style = PLAIN, *, address: str = "") -> str:
+    """A tree of bridges with their endpoints, then what stands beside them; or what `address` names, alone."""
     if not resources:
         return f"Stack {stack} owns nothing on this host.\n"
-    tree = _Tree(resources)
     lines = [style.paint("bold", f"stack {stack}")]
-    branches = [*tree.bridges(), *tree.detached(), *tree.beside()]
+    branches = list(_Tree(resources).branches())
+    if address:
+        kernel_objects = (each for each in resources if address in (object_of(each), str(each.key())))
+        found = [branch for branch in _all(branches) if branch.address == address]
+        branches = found or [Branch(str(each.key()), words_of(each)) for each in kernel_objects]
     for number, branch in enumerate(branches):
         lines.extend(_drawn(branch, last=number == len(branches) - 1))
     return "\n".join(lines) + "\n"
 
 
-Branch = tuple[str, list[Any]]
-"""A line, and the branches below it."""
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """An object in a line, and the branches below it."""
+
+    address: str
+    words: str
+    below: tuple["Branch", ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.address}  {self.words}".strip()
+
+
+def _all(branches: Iterable[Branch]) -> Iterator[Branch]:
+    """Branches with all below them."""
+    for each in branches:
+        yield each
+        yield from _all(each.below)
 
 
 def _drawn(branch: Branch, *, last: bool) -> Iterator[str]:
-    line, below = branch
-    yield ("└─ " if last else "├─ ") + line
+    yield ("└─ " if last else "├─ ") + str(branch)
     margin = "   " if last else "│  "
-    for number, each in enumerate(below):
-        for drawn in _drawn(each, last=number == len(below) - 1):
+    for number, each in enumerate(branch.below):
+        for drawn in _drawn(each, last=number == len(branch.below) - 1):
             yield margin + drawn
 
 
@@ -66,8 +86,8 @@ class _Tree:
 
     def __init__(self, resources: tuple[Resource, ...]) -> None:
         self._all = resources
-        self._addresses: dict[tuple[str, str], list[str]] = {}
-        self._routes: dict[tuple[str, str], list[str]] = {}
+        self._addresses: dict[tuple[str, str], list[Address]] = {}
+        self._routes: dict[tuple[str, str], list[Route]] = {}
         self._ports: dict[str, list[Port]] = {}
         self._published: dict[str, list[NatElement]] = {}
         for resource in resources:
@@ -77,47 +97,72 @@ class _Tree:
     def _index(self, resource: Resource) -> None:
         match resource:
             case Address():
-                self._addresses.setdefault((resource.netns, resource.link), []).append(str(resource.address))
+                self._addresses.setdefault((resource.netns, resource.link), []).append(resource)
             case Route():
-                via = (
-                    f"default via {resource.via}" if not resource.to.prefixlen else f"{resource.to} via {resource.via}"
-                )
-                self._routes.setdefault((resource.netns, resource.link or ""), []).append(via)
+                self._routes.setdefault((resource.netns, resource.link or ""), []).append(resource)
             case Port():
                 self._ports.setdefault(resource.bridge or "", []).append(resource)
             case NatElement() if resource.set.startswith("publish"):
                 self._published.setdefault(object_of(resource), []).append(resource)
 
-    def bridges(self) -> Iterator[Branch]:
+    def branches(self) -> Iterator[Branch]:
+        """Bridges, then endpoints on none, then what stands beside them."""
+        yield from self._bridges()
+        yield from self._detached()
+        yield from self._beside()
+
+    def _bridges(self) -> Iterator[Branch]:
         """Each bridge with the endpoints on it."""
         for bridge in (each for each in self._all if isinstance(each, Bridge)):
-            addresses = ", ".join(self._addresses.get(("", bridge.name), [])) or "no address"
-            state = "" if bridge.up else "  DOWN"
-            line = f"bridge/{bridge.name}  {addresses}  mtu {bridge.mtu}  {bridge.mac}{state}"
-            yield line, [self._port(port) for port in self._ports.get(bridge.name, [])]
+            held = self._addresses.get(("", bridge.name), [])
+            addresses = ", ".join(str(each.address) for each in held) or "no address"
+            words = f"{addresses}  mtu {bridge.mtu}  {bridge.mac}{'' if bridge.up else '  DOWN'}"
+            ports = tuple(self._port(port) for port in self._ports.get(bridge.name, []))
+            yield Branch(f"bridge/{bridge.name}", words, ports)
 
     def _port(self, port: Port) -> Branch:
         pair = self._veths.get(port.link)
         if pair is None:
-            return f"port {port.link}", []
+            return Branch(f"port/{port.link}", "")
         place = (pair.peer_netns, pair.peer_name)
-        facts = [*self._addresses.get(place, []), *self._routes.get(place, [])]
-        below: list[Branch] = [(each.title(), []) for each in self._published.get(object_of(pair), [])]
-        line = f"{object_of(pair)}  {pair.peer_name}  {'  '.join(facts)}  {pair.peer_mac}  (port {port.link})"
-        return line, list(below)
+        held = self._addresses.get(place, [])
+        addresses = ", ".join(str(each.address) for each in held) or "no address"
+        state = "" if pair.up and pair.peer_up else "DOWN"
+        facts = [pair.peer_name, addresses, *self._ways(place), pair.peer_mac or "", state, f"(port {port.link})"]
+        targets = {str(each.address.ip) for each in held}
+        published = self._published.get(object_of(pair), [])
+        return Branch(
+            object_of(pair),
+            "  ".join(filter(None, facts)),
+            tuple(Branch("", each.title()) for each in published if each.value.partition(" ")[0] in targets),
+        )
 
-    def detached(self) -> Iterator[Branch]:
+    def _ways(self, place: tuple[str, str]) -> Iterator[str]:
+        """The default gateways, of both families, and other routes."""
+        routes = sorted(self._routes.get(place, []), key=lambda each: each.to.version)
+        gateways = [str(each.via or each.link) for each in routes if not each.to.prefixlen]
+        if gateways:
+            yield f"default via {', '.join(gateways)}"
+        yield from (f"{each.to} via {each.via or each.link}" for each in routes if each.to.prefixlen)
+
+    def _detached(self) -> Iterator[Branch]:
         """Endpoints on no bridge."""
-        joined = {self._veths[port.link].peer_netns for ports in self._ports.values() for port in ports
-                  if port.link in self._veths}  # fmt: skip
+        pairs = (self._veths.get(port.link) for ports in self._ports.values() for port in ports)
+        joined = {pair.peer_netns for pair in pairs if pair is not None}
         for space in (each for each in self._all if isinstance(each, Netns)):
             if space.name not in joined:
-                yield f"{object_of(space)}  no interface", []
+                yield Branch(object_of(space), "no bridge")
 
-    def beside(self) -> Iterator[Branch]:
-        """Masquerading and sysctls."""
+    def _beside(self) -> Iterator[Branch]:
+        """Translation of addresses, and sysctls."""
+        translated = [each for each in self._all if isinstance(each, NatElement) and object_of(each) == "nat"]
+        shown = tuple(dict.fromkeys(words_of(each) for each in translated if not is_derived(each)))
+        if shown or any(isinstance(each, NatTable) for each in self._all):
+            yield Branch("nat", "" if shown else "nothing is translated", tuple(Branch("", each) for each in shown))
         for each in self._all:
-            if isinstance(each, NatElement) and each.set.startswith("masquerade"):
-                yield f"nat  {each.title()}", []
-            elif isinstance(each, Sysctl):
-                yield f"sysctl/{each.name} = {each.value}  (was {each.former})", []
+            if isinstance(each, Sysctl):
+                yield Branch(f"sysctl/{each.name}", f"{_spaced(each.value)}  (was {_spaced(each.former)})")
+
+
+def _spaced(value: str | None) -> str:
+    return " ".join((value or "").split())

@@ -34,7 +34,7 @@ def test_examples_are_command_lines_that_the_parser_takes(name: str) -> None:
     """Each option in them exists."""
     group = typer.main.get_command(app)
     known = {word for each in group.params for word in each.opts}
-    known |= {word for each in group.commands[name].params for word in each.opts}  # type: ignore[attr-defined]
+    known |= {word for each in group.commands[name].params for word in each.opts}  # type: ignore[attr-defined]  # it is a group
     lines = re.findall(r"^    (netspec \S.*?)(?:  |$)", help_of(name), re.MULTILINE)
     used = {word for line in lines for word in re.split(" -- | [|] ", line)[0].split() if re.match("--?[a-z]", word)}
 

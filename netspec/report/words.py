@@ -1,0 +1,109 @@
+"""Kernel objects and their fields in words of the spec."""
+
+import re
+from collections.abc import Mapping
+
+from netspec.core.change import FieldChange
+from netspec.core.resource import Resource
+from netspec.kinds.address import Address
+from netspec.kinds.nat_element import NatElement
+from netspec.kinds.nat_table import NatTable
+from netspec.kinds.route import Route
+
+_DERIVED = re.compile(
+    r"(access|advertised[46]?|beside[46]?|former|guarded_mac|guarded[46]?|limited|netmapped[46]|netmap[46]_in|own[46]"
+    r"|return[46]|segments|within)(_.+)?"
+)
+"""Sets whose elements follow from others or from the table: of interest where nothing else changes."""
+_OUT = re.compile(r"(masquerade|snat)[46]_out")
+_NAMES: Mapping[str, str] = {
+    "addr_gen_mode": "IPv6 link-local",
+    "alive": "namespace",
+    "lo_up": "loopback",
+    "netns": "namespace",
+    "peer_name": "interface",
+    "peer_netns": "namespace",
+}
+_VALUES: Mapping[str, Mapping[object, str]] = {
+    "addr_gen_mode": {0: "automatic", 1: "none"},
+    "alive": {False: "dead", True: "alive"},
+}
+ACCESS = {"goto published": "published ports", "goto apart": "published ports", "goto routed": "routed"}
+ACCESS |= {"accept": "open", "drop": "closed"}
+
+
+def is_derived(resource: Resource) -> bool:
+    """Whether it only follows from what else an object has."""
+    return isinstance(resource, NatElement) and _DERIVED.fullmatch(resource.set) is not None
+
+
+def words_of(resource: Resource, *, several: bool = False) -> str:
+    """A kernel object in a few words; with its interface where its endpoint has `several`."""
+    match resource:
+        case Address():
+            return f"address {resource.address}" + (f" on {resource.link}" if several else "")
+        case NatElement():
+            name, value = element_words(resource)
+            return f"{name} -> {value}" if value else name
+        case Route():
+            return f"{route_name(resource)} {f'via {resource.via}' if resource.via else f'dev {resource.link}'}"
+    return resource.title() or str(resource.key())
+
+
+def element_words(element: NatElement) -> tuple[str, str]:
+    """Name and value of an element of a set or map of nftables."""
+    key = element.element.replace('"', "")
+    value = re.sub(r"/(32|128)\b", "", element.value)
+    family = re.sub(r"[46](_.+)?$", "", element.set)
+    if _OUT.fullmatch(element.set):
+        key = key.replace(" . ", " out by ")
+    match family:
+        case "masquerade" | "snat" | "netmap":
+            return f"{family} {key}", value
+        case "routed":
+            return f"open {key}", value
+        case "access":
+            return "access", ACCESS.get(value, value)
+        case "within":
+            return "between its endpoints", ACCESS.get(value, value)
+    name, _, target = element.title().partition(" -> ")
+    return name, target
+
+
+def route_name(route: Route) -> str:
+    """A route by where it leads: `default route`, `route to 10.0.0.0/8`."""
+    name = "default route" if not route.to.prefixlen else f"route to {route.to}"
+    return f"IPv6 {name}" if route.to.version == 6 and not route.to.prefixlen else name
+
+
+def field_name(resource: Resource, field: FieldChange) -> str:
+    """A field as people call it."""
+    match resource:
+        case Route():
+            return route_name(resource)
+        case NatElement():
+            return element_words(resource)[0]
+        case NatTable():
+            return f"nftables table {resource.family} {resource.name}"
+    return _NAMES.get(field.name, _NAMES.get(plain := field.name.removeprefix("peer_"), plain))
+
+
+def field_value(resource: Resource, field: FieldChange, value: object) -> str:
+    """The value of a field as people say it."""
+    if isinstance(resource, NatElement):
+        return _element_value(resource, str(value))
+    if isinstance(resource, Route):
+        preposition = ("dev " if field.name == "link" else "via ") if value == field.before else ""
+        return f"{preposition}{value}" if value else "none"
+    known = _VALUES.get(field.name.removeprefix("peer_"), {})
+    if value in known:
+        return known[value]
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value in (None, "") else " ".join(str(value).split())
+
+
+def _element_value(element: NatElement, value: str) -> str:
+    if re.match(r"(access|within)", element.set):
+        return ACCESS.get(value, value)
+    return re.sub(r"/(32|128)\b", "", value).replace(" . ", " port ")

@@ -1,0 +1,35 @@
+"""Plans on a host in memory, as the commands show them."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from netspec.engine.reconciler import Intent, Reconciler
+from netspec.kernel.fake import FakeKernel
+from netspec.report.plan import PlanView
+from tests.specs import intent
+
+Deed = Callable[[FakeKernel], None]
+
+
+def view(before: str, after: str, deed: Deed | None = None) -> PlanView:
+    """The plan for `after` on a host that had `before` applied, and where somebody has then done a `deed`."""
+    kernel = FakeKernel()
+    with tempfile.TemporaryDirectory() as directory:
+        reconciler = Reconciler(kernel, Path(directory) / "run", Path(directory) / "state")
+        first = reconciler.propose(intent(before))
+        if first.plan:
+            reconciler.carry_out(first)
+        if deed is not None:
+            deed(kernel)
+        wanted = intent(after) if after else Intent(stack=first.intent.stack)
+        found = reconciler.propose(wanted)
+    return PlanView(
+        host="host",
+        stack=found.intent.stack,
+        plan=found.plan,
+        desired=found.desired,
+        observed=found.observed,
+        drift=found.drift,
+        place_of=found.intent.place_of,
+    )

@@ -1,0 +1,258 @@
+"""How a plan reads: every sort of change once, word for word, and what holds of all of them."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import ip_interface, ip_network
+
+import pytest
+
+from netspec.kernel.operations import AddressDelete, ElementAdd, LinkSet, Operation, RouteDelete, TableDelete
+from netspec.kinds._contract import PROTOCOL
+from netspec.report.plan import render
+from netspec.report.style import Style
+from tests.report.plans import Deed, view
+from tests.specs import BASE, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, edited
+
+NAT = edited(BASE, ("nat: {masquerade: [br0]}", "nat: {snat: [{from: br0, to: 192.0.2.4}]}"))
+
+
+def body(before: str, after: str, deed: Deed | None = None) -> str:
+    """The lines of a plan between its head and its sum."""
+    lines = render(view(before, after, deed)).splitlines(keepends=True)
+    return "".join(lines[2:-2])
+
+
+ADDED = """\
+  + bridge/br0                  10.1.0.1/24                 spec.yaml:3
+  + bridge/br1                  10.2.0.1/24                 spec.yaml:4
+  + endpoint/db                 10.1.0.2/24 on bridge/br0   spec.yaml:10
+  + endpoint/web                10.1.0.10/24 on bridge/br0  spec.yaml:6
+      publishes         8080/tcp, 53/udp
+  + nat                         masquerade 10.1.0.0/24      spec.yaml:11
+  ~ sysctl/net.ipv4.ip_forward  0 -> 1
+"""
+REMOVED = """\
+  - bridge/br0                  10.1.0.1/24                 no longer in the spec
+  - bridge/br1                  10.2.0.1/24                 no longer in the spec
+  - endpoint/db                 10.1.0.2/24 on bridge/br0   no longer in the spec
+  - endpoint/web                10.1.0.10/24 on bridge/br0  no longer in the spec
+      publishes         8080/tcp, 53/udp
+  - nat                         masquerade 10.1.0.0/24      no longer in the spec
+  - sysctl/net.ipv4.ip_forward  1 -> 0                      no longer in the spec
+"""
+MOVED = """\
+  ~ endpoint/db  spec.yaml:10
+      address           10.1.0.2/24 -> 10.2.0.2/24
+      bridge            br0 -> br1
+      default route     via 10.1.0.1 -> 10.2.0.1
+      interrupts        established connections through it
+"""
+TABLE_ALONE = """\
+  + bridge/br0                  10.1.0.1/24                                    spec.yaml:2
+  + nat                         nftables table netspec-default (inet, bridge)
+  ~ sysctl/net.ipv4.ip_forward  0 -> 1
+"""
+SEVERAL = """\
+  ~ bridge/br-back  spec.yaml:7
+      route_localnet    on -> off
+  ~ endpoint/proxy  spec.yaml:11
+      - address 10.2.0.1/31 on back0
+      - address fd00:2::1/127 on back0
+      - publish 443/tcp -> fd00:2::1 port 8443
+      - veth pair to back0 in proxy-space
+      - port of br-back
+      - IPv6 default route via fd00:2::
+      interrupts        established connections through it
+  ~ nat             spec.yaml:19
+      - 1 element of nftables
+"""
+SET_AGAIN = """\
+  ~ bridge/br0                                         spec.yaml:2
+      - address 10.1.0.1/24
+      interrupts        established connections through it
+  ~ sysctl/net.ipv4.conf.all.accept_redirects  0       spec.yaml:5
+      set again         sysctl/net.ipv4.ip_forward changes it
+  - sysctl/net.ipv4.ip_forward                 1 -> 0  no longer in the spec
+"""
+GOLDEN = [
+    ("all is new", EMPTY, BASE, ADDED),
+    ("all goes", BASE, "", REMOVED),
+    ("the table alone is new", EMPTY, "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/24]}}\n", TABLE_ALONE),
+    ("an endpoint moves", BASE, edited(BASE, ("db: {bridge: br0}", "db: {bridge: br1}")), MOVED),
+    (
+        "one of several interfaces goes",
+        MANY,
+        edited(MANY, ("      back0: {bridge: br-back, mtu: 8000}\n", "")),
+        SEVERAL,
+    ),
+    ("a sysctl is set again", SYSCTLS, edited(SYSCTLS, ("[10.1.0.0/24]", "[]")), SET_AGAIN),
+    (
+        "one MTU for both ends",
+        BASE,
+        edited(BASE, ("{bridge: br0}", "{bridge: br0, mtu: 1300}")),
+        "  ~ endpoint/db  spec.yaml:10\n      mtu               1500 -> 1300\n",
+    ),
+    (
+        "a publication leads elsewhere",
+        BASE,
+        edited(BASE, ("8080:80", "8080:81")),
+        "  ~ endpoint/web  spec.yaml:6\n      publish 8080/tcp  10.1.0.10 port 80 -> 10.1.0.10 port 81\n",
+    ),
+    (
+        "another namespace",
+        BASE,
+        edited(BASE, ("db: {bridge: br0}", "db: {bridge: br0, netns: other}")),
+        (
+            "  ! endpoint/db               rebuilt: its namespace changes: db -> other  spec.yaml:10\n"
+            "      interrupts        all its connections\n"
+        ),
+    ),
+    (
+        "another host name",
+        BASE,
+        edited(BASE, ("db: {bridge: br0}", "db: {bridge: br0, host_name: to-db}")),
+        (
+            "  ! endpoint/db               rebuilt: its host name changes: veth12080e1 -> to-db  spec.yaml:10\n"
+            "      interrupts        all its connections\n"
+        ),
+    ),
+    (
+        "another interface",
+        BASE,
+        edited(BASE, ("{bridge: br0}", "{interfaces: {eth7: {bridge: br0}}}")),
+        (
+            "  ! endpoint/db               rebuilt: its interface changes: eth0 -> eth7  spec.yaml:10\n"
+            "      interrupts        all its connections\n"
+        ),
+    ),
+    (
+        "a sysctl of two numbers",
+        SYSCTLS,
+        edited(SYSCTLS, ("20000 40000", "30000 50000")),
+        "  ~ sysctl/net.ipv4.ip_local_port_range  20000 40000 -> 30000 50000  spec.yaml:4\n",
+    ),
+    (
+        "source translation",
+        BASE,
+        NAT,
+        (
+            "  ~ nat  spec.yaml:11\n      - masquerade 10.1.0.0/24\n      + snat 10.1.0.0/24 -> 192.0.2.4\n"
+            "      interrupts        established connections through it\n"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "before", "after", "wanted"), GOLDEN, ids=[each[0] for each in GOLDEN])
+def test_it_reads(name: str, before: str, after: str, wanted: str) -> None:  # noqa: ARG001  the name is for people
+    """Word for word."""
+    assert body(before, after) == wanted
+
+
+DRIFT_OF_ROUTES = """\
+  drift, will be corrected
+  ~ endpoint/web  spec.yaml:5
+      + IPv6 default route via fd00:1::1
+      + default route via 10.1.0.1
+"""
+DRIFT_OF_TABLE = """\
+  drift, will be corrected
+  ~ bridge/br0    spec.yaml:3
+      + 5 elements of nftables
+  ~ endpoint/web  spec.yaml:5
+      + publish 8080/tcp -> 10.1.0.10 port 80
+      + publish 8080/tcp -> fd00:1::10 port 80
+  ~ nat           spec.yaml:7
+      + masquerade 10.1.0.0/24
+      + masquerade fd00:1::/64
+      + nftables table inet netspec-default
+"""
+ROUTES = [
+    RouteDelete(netns="web", to=ip_network("0.0.0.0/0"), link="eth0", protocol=PROTOCOL),
+    RouteDelete(netns="web", to=ip_network("::/0"), link="eth0", protocol=PROTOCOL, metric=1024),
+]
+TABLE = [TableDelete(name="netspec-default")]
+STRAY = ElementAdd(table="netspec-default", set="publish4", key="tcp . 9999", value="10.1.0.10 . 9")
+DRIFTS: list[tuple[str, Sequence[Operation], str]] = [
+    ("lost routes", ROUTES, DRIFT_OF_ROUTES),
+    ("a lost table", TABLE, DRIFT_OF_TABLE),
+    (
+        "a lost address",
+        [AddressDelete(netns="web", link="eth0", address=ip_interface("fd00:1::10/64"))],
+        "  drift, will be corrected\n  ~ endpoint/web  spec.yaml:5\n      + address fd00:1::10/64\n",
+    ),
+    (
+        "one end of a pair",
+        [LinkSet(netns="web", name="eth0", mtu=1400)],
+        "  drift, will be corrected\n  ~ endpoint/web  spec.yaml:5\n      mtu               1400 -> 1500\n",
+    ),
+    (
+        "the other end of a pair",
+        [LinkSet(name="veth1a0c5e0", mtu=1400)],
+        "  drift, will be corrected\n  ~ endpoint/web  spec.yaml:5\n      mtu of veth1a0c5e0  1400 -> 1500\n",
+    ),
+    (
+        "a stray publication",
+        [STRAY],
+        "  - element/publish4          publish 9999/tcp -> 10.1.0.10 port 9  not in the spec\n",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "deed", "wanted"), DRIFTS, ids=[each[0] for each in DRIFTS])
+def test_drift_reads(name: str, deed: Sequence[Operation], wanted: str) -> None:  # noqa: ARG001
+    """Word for word, with the places of what was lost."""
+    assert body(DUAL, DUAL, lambda kernel: kernel.execute(deed)) == wanted
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+def test_of_every_edit(edit: Edit) -> None:
+    """Columns never touch, no digest and no Python shows, and every object that changes has words."""
+    text = render(view(edit.before, edit.after))
+
+    assert not re.search(r"\b[0-9a-f]{16}\b|\bNone\b|\bTrue\b|\bFalse\b|interrupts +interrupts|\t", text)
+    assert not re.search(r"goes with element|^      [a-z]\S* \S+ -> ", text, re.MULTILINE)
+    lines = text.splitlines()
+    for line, following in zip(lines, [*lines[1:], ""], strict=False):
+        if re.match(r"  ~ (?!sysctl)", line):
+            assert following.startswith("      "), f"{line}: what changes?"
+    columns = {line.index("spec.yaml:") for line in lines if "spec.yaml:" in line and len(line) < 96}
+    assert len(columns) <= 1, text
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
+def test_with_all_kernel_objects(edit: Edit) -> None:
+    """Each of them by its address, and nothing else is said of it than in JSON."""
+    found = view(edit.before, edit.after)
+    text = render(found, verbose=True)
+
+    assert [str(each.key) for each in found.plan.changes if f" {each.key}" not in text] == []
+
+
+def test_colour_adds_nothing_but_colour() -> None:
+    """Columns stay where they are."""
+    for edit in EDITS:
+        found = view(edit.before, edit.after)
+
+        assert re.sub(r"\x1b\[[0-9;]*m", "", render(found, Style(color=True))) == render(found)
+
+
+def test_nothing_to_do() -> None:
+    """One line; an object is one object."""
+    assert render(view(BASE, BASE)) == "No changes. The kernel equals the spec (6 objects).\n"
+    assert render(view(EMPTY, EMPTY)) == "No changes. The kernel equals the spec (0 objects).\n"
+
+
+def test_many_publications_are_counted() -> None:
+    """Four are named."""
+    spec = edited(PORTS, ('"8000-8003:8000-8003"', '"1:1", "2:2", "3:3", "4:4", "5:5"'))
+
+    assert re.search(r"\n      publishes         1/tcp, 2/tcp, 3/tcp, 4/tcp and \d+ more\n", body(EMPTY, spec))
+
+
+def test_what_is_set_again_is_no_drift() -> None:
+    """The kernel has not moved it: this plan will."""
+    found = view(SYSCTLS, edited(SYSCTLS, ("[10.1.0.0/24]", "[]")))
+
+    assert [str(each) for each in found.drift] == ["sysctl/net.ipv4.conf.all.accept_redirects"]
+    assert found.drifted == frozenset()
