@@ -160,10 +160,9 @@ def _features(ground: Ground) -> Iterator[Diagnostic]:
     """Ask the kernel only for what nothing of ours already shows it to have."""
     present = {type(each) for each in ground.observed.values() if each.mark is not None}
     needed: dict[str, Resource] = {}
-    for _, each in _creations(ground):
-        if type(each) not in present:
-            for feature in kind_of(each).features:
-                needed.setdefault(feature, each)
+    for change in ground.plan.changes:
+        for feature in _needs(change, present):
+            needed.setdefault(feature, change.resource)
     for feature, words in ground.kernel.missing_features(needed).items() if needed else ():
         wanted = needed[feature]
         yield Diagnostic(
@@ -173,3 +172,13 @@ def _features(ground: Ground) -> Iterator[Diagnostic]:
             hint="load or install the kernel module that has it",
             address=wanted.origin,
         )
+
+
+def _needs(change: Change, present: set[type[Resource]]) -> Iterator[str]:
+    after, before = change.after, change.before
+    if after is None:
+        return
+    if change.action in (Action.CREATE, Action.REPLACE) and type(after) not in present:
+        yield from kind_of(after).features
+    has = set(kind_of(before).needs(before)) if type(before) is type(after) and before is not None else set()
+    yield from (feature for feature in kind_of(after).needs(after) if feature not in has)

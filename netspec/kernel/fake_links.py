@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 
 from netspec.kernel.fake_addresses import IPV6_MINIMUM_MTU, came_up, flush_routes, lose_ipv6, went_down
+from netspec.kernel.fake_bridges import BRIDGE_DATA, set_options
 from netspec.kernel.fake_host import NOWHERE, FakeLink, Host
 from netspec.kernel.fake_sysctls import inherited
 from netspec.kernel.operations import LinkAdd, LinkDelete, LinkSet, Peer
@@ -16,21 +17,6 @@ LEAST_MTU, GREATEST_MTU = 68, 65535
 USUAL_MTU = 1500
 NO_MAC = "00:00:00:00:00:00"
 
-GROUP_FORWARD_MASK = 9
-RESERVED_GROUPS = 0x07
-BRIDGE_DATA = {
-    1: (1500).to_bytes(4, "little"),
-    2: (200).to_bytes(4, "little"),
-    3: (2000).to_bytes(4, "little"),
-    4: (30000).to_bytes(4, "little"),
-    5: (0).to_bytes(4, "little"),
-    6: (32768).to_bytes(2, "little"),
-    7: b"\0",
-    9: b"\0\0",
-    23: b"\1",
-    25: b"\0",
-}
-"""IFLA_BR_* of a new bridge that can be set."""
 PORT_DATA = {
     1: b"\0",
     2: (32).to_bytes(2, "little"),
@@ -51,7 +37,8 @@ def add_link(host: Host, operation: LinkAdd) -> None:
     _check_mac(operation.mac)
     _check_mtu(operation.mtu)
     _check_alias(operation.alias)
-    _check_data(operation.kind, dict(operation.data))
+    data = dict(operation.data)
+    data = set_options(BRIDGE_DATA, data) if operation.kind == "bridge" else data
     master = _bridge(host, operation.netns, operation.master, operation.kind) if operation.master else NOWHERE
     parent = host.link(operation.netns, operation.parent).index if operation.parent else NOWHERE
     peer = _peer(host, operation) if operation.kind == "veth" else None
@@ -72,7 +59,7 @@ def add_link(host: Host, operation: LinkAdd) -> None:
         peer=peer.index if peer else NOWHERE,
         conf4=conf4,
         conf6=conf6,
-        data={**(BRIDGE_DATA if operation.kind == "bridge" else {}), **dict(operation.data)},
+        data=data,
     )
     host.put(link)
     if peer:
@@ -191,16 +178,12 @@ def _check_alias(alias: str | None) -> None:
         raise OSError(errno.ERANGE, "Attribute failed policy validation")
 
 
-def _check_data(kind: str, data: dict[int, bytes]) -> None:
-    if kind == "bridge" and int.from_bytes(data.get(GROUP_FORWARD_MASK, b"\0"), "little") & RESERVED_GROUPS:
-        raise OSError(errno.EINVAL, "")
-
-
 def _set_data(host: Host, index: int, operation: LinkSet) -> None:
     link = host.links[index]
     if operation.data and operation.kind == link.kind:
-        _check_data(link.kind, dict(operation.data))
-        host.put(replace(link, data={**link.data, **dict(operation.data)}))
+        data = dict(operation.data)
+        data = set_options(link.data, data) if link.kind == "bridge" else {**link.data, **data}
+        host.put(replace(link, data=data))
     if operation.port_data:
         if not link.master:
             raise OSError(errno.EOPNOTSUPP, "")

@@ -25,7 +25,8 @@ _CLONE_NEWNET = 0x40000000
 _RTM_NEWLINK = 16
 _NLM_F_REQUEST_ACK_CREATE_EXCL = 0x1 | 0x4 | 0x400 | 0x200
 _NLMSG_ERROR = 2
-_IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_INFO_KIND = 3, 18, 1
+_IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_INFO_KIND, _IFLA_INFO_DATA = 3, 18, 1, 2
+_IFLA_BR_VLAN_FILTERING = 7
 _SOL_NETLINK, _NETLINK_EXT_ACK = 270, 11
 _NLM_F_CAPPED = 0x100
 _NLMSGERR_ATTR_MSG = 1
@@ -41,7 +42,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def missing_features(features: Iterable[str]) -> Mapping[str, str]:
-    """Those of `bridge`, `veth`, `nft`, `nft-nat`, `nft-fib`, `netns` that the kernel lacks, each with its words.
+    """Those that the kernel lacks, each with its words.
+
+    There are `bridge`, `bridge-vlan`, `veth`, `nft`, `nft-nat`, `nft-fib` and `netns`.
 
     Raises PrivilegeMissing where trying is not allowed, LibraryMissing where libnftables is not installed,
     ValueError for a feature that has no trial.
@@ -95,11 +98,20 @@ def _already_tried(_name: str) -> None:
     """The scratch namespace itself was the trial."""
 
 
+def _try_vlans(name: str) -> None:
+    """Create a bridge that filters VLANs."""
+    _make_link(name, "bridge", _attribute(_IFLA_INFO_DATA, _attribute(_IFLA_BR_VLAN_FILTERING, b"\1")))
+
+
 def _try_link(kind: str) -> None:
     """Create a link of this kind."""
-    info = _attribute(_IFLA_LINKINFO, _attribute(_IFLA_INFO_KIND, kind.encode() + b"\0"))
+    _make_link(kind, kind)
+
+
+def _make_link(name: str, kind: str, data: bytes = b"") -> None:
+    info = _attribute(_IFLA_LINKINFO, _attribute(_IFLA_INFO_KIND, kind.encode() + b"\0") + data)
     body = (
-        struct.pack("=BxHiII", 0, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, f"probe-{kind}".encode()[:15] + b"\0") + info
+        struct.pack("=BxHiII", 0, 0, 0, 0, 0) + _attribute(_IFLA_IFNAME, f"probe-{name}".encode()[:15] + b"\0") + info
     )
     request = struct.pack("=IHHII", 16 + len(body), _RTM_NEWLINK, _NLM_F_REQUEST_ACK_CREATE_EXCL, 1, 0) + body
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as connection:
@@ -142,6 +154,7 @@ def _try_table(name: str) -> None:
 _TRIALS: Mapping[str, Callable[[str], None]] = {
     "netns": _already_tried,
     "bridge": _try_link,
+    "bridge-vlan": _try_vlans,
     "veth": _try_link,
     **dict.fromkeys(_CHAINS, _try_table),
 }

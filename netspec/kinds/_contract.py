@@ -1,6 +1,6 @@
 """Kind and Section: the two tables a module of `netspec.kinds` fills in, and what they are handed."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -55,6 +55,8 @@ class Kind:
     delete: Callable[[Any], Iterator[Operation]]
     features: tuple[str, ...] = ()
     """Kernel features a creation needs, as `Kernel.missing_features` names them."""
+    needs: Callable[[Any], Iterable[str]] = lambda _resource: ()
+    """Further features that one resource needs for the values it has."""
 
 
 Place = tuple[str | int, ...]

@@ -2,20 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, model_validator
+from typing import Any
 
 from netspec.core.elements import concat, ifname
 from netspec.core.resource import Resource, carried, in_place
 from netspec.kernel.operations import Attributes, LinkAdd, LinkSet, Operation
 from netspec.kernel.snapshot import Snapshot
-from netspec.kinds._contract import Expansion, Kind, Section, SpecModel
+from netspec.kinds._bridge_options import (
+    OPTIONS,
+    OptionedLink,
+    features_of,
+    option_updates,
+    options_for_birth,
+    options_of,
+)
+from netspec.kinds._bridge_spec import BridgeSpec
+from netspec.kinds._contract import Expansion, Kind, Section
 from netspec.kinds._intent import Segment
 from netspec.kinds._links import (
     PROMOTE_SECONDARIES,
     ROUTE_LOCALNET,
-    Link,
     address_mode,
     changed,
     delete_link,
@@ -24,55 +30,21 @@ from netspec.kinds._links import (
     mark_of,
     stack_group,
 )
-from netspec.kinds._types import LinkName, Mac, Mtu, Switch, wrong
+from netspec.kinds._types import LinkName
 from netspec.kinds.address import Address, broadcast_of
 from netspec.kinds.nat_element import element
-from netspec.kinds.subnet import SubnetChoice
 from netspec.kinds.sysctl import Sysctl
 
 USUAL_MTU, PASSING_MTU = 1500, 1499
 """What a bridge is born with (ETH_DATA_LEN), and what it is given for a moment where that is wanted."""
-SETTABLE = frozenset({2, 3, 4, 5, 6, 9, 23, 25})
-"""IFLA_BR_* numbers (`linux/if_link.h`) kept so that a bridge can be made again as it was."""
-
+SETTABLE = frozenset({8, 22, 24, *range(26, 39), 42, 43, 44})
+"""IFLA_BR_* numbers (`linux/if_link.h`) that no spec writes, kept so that a bridge can be made again as it was."""
 
 _ACCESS = {"published": "goto published", "routed": "goto routed", "open": "accept", "internal": "drop"}
 
 
-class BridgeSpec(SpecModel):
-    """A layer-2 segment on the host."""
-
-    subnets: tuple[SubnetChoice, ...] = Field(default=(), examples=[["172.17.0.0/16"]])
-    """Subnets of the segment: a CIDR, a subnet object, or the name of an entry of `subnets`."""
-    mtu: Annotated[Mtu | Literal["auto"], Field(union_mode="left_to_right")] = 1500
-    """MTU in bytes of the bridge and of its endpoints; `auto` is that of the link with the default route."""
-    mac: Mac = "auto"
-    """MAC address; `auto` is derived from stack and name, and never changes."""
-    internal: Switch = False
-    """Nothing passes between this bridge and anything outside it; only the host reaches its endpoints."""
-    access: Literal["published", "routed", "open"] = "published"
-    """Who reaches endpoints from outside: `published` only published ports; `routed` ICMP and the target ports
-    of publications, at the endpoints' own addresses, with nothing translated; `open` everything."""
-    host_access: Literal["open", "closed"] | None = None
-    """Whether endpoints reach services of the host: `open`, or `closed` but for ICMP and answers. `open` unless
-    the bridge is internal."""
-    port_isolation: Switch = False
-    """Endpoints of this bridge cannot talk to each other."""
-    antispoof: Switch = True
-    """Endpoints can send only from their own MAC and addresses."""
-
-    @model_validator(mode="after")
-    def _internal_is_closed(self) -> "BridgeSpec":
-        if self.internal and self.host_access == "open":
-            hint = "leave `host_access` away; the host reaches the endpoints all the same"
-            raise wrong("NS0156", "an internal bridge is closed towards the host", hint)
-        if self.internal and self.access != "published":
-            raise wrong("NS0156", f"an internal bridge has no `access: {self.access}`", "leave one of the two away")
-        return self
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bridge(Link):
+class Bridge(OptionedLink):
     """A bridge link. `mtu` in bytes; `addr_gen_mode` is 1 where the bridge has no IPv6."""
 
     mac: str | None = in_place()
@@ -103,6 +75,7 @@ def observe(snapshot: Snapshot) -> Iterator[Bridge]:
             route_localnet=bool(row.conf4.get(ROUTE_LOCALNET)),
             promote_secondaries=bool(row.conf4.get(PROMOTE_SECONDARIES)),
             up=row.up,
+            **options_of(row.data),
             settings=tuple(sorted((n, v) for n, v in row.data.items() if n in SETTABLE)),
         )
 
@@ -123,7 +96,7 @@ def create(new: Bridge) -> Iterator[Operation]:
         mtu=PASSING_MTU if new.mtu == USUAL_MTU else None,
         group=new.group,
         alias=new.alias,
-        data=new.settings,
+        data=(*options_for_birth(new), *new.settings),
     )
     # An MTU given at birth follows the smallest port; one that is set stays.
     yield LinkSet(
@@ -157,6 +130,7 @@ def update(old: Bridge, new: Bridge) -> Iterator[Operation]:
     # In a message of its own: there may be no IPv6 to speak of until the MTU is set.
     mode = changed(old.addr_gen_mode, new.addr_gen_mode)
     yield from link_set(LinkSet(netns=new.netns, name=new.name, addr_gen_mode=mode))
+    yield from option_updates(old, new)
 
 
 def expand(specs: Mapping[str, BridgeSpec], expansion: Expansion) -> Iterator[Resource]:
@@ -176,6 +150,7 @@ def expand(specs: Mapping[str, BridgeSpec], expansion: Expansion) -> Iterator[Re
             route_localnet=segment.publishes and segment.access != "routed",
             promote_secondaries=True,
             up=True,
+            **{option: getattr(spec, option) for option in OPTIONS},
         )
         yield from _addresses(segment, expansion)
         yield from _filter(segment, expansion)
@@ -211,7 +186,7 @@ def _within(segment: Segment) -> str:
     return "goto published" if segment.port_isolation else "accept"
 
 
-KIND = Kind(Bridge, observe, create, update, delete_link, features=("bridge",))
+KIND = Kind(Bridge, observe, create, update, delete_link, features=("bridge",), needs=features_of)
 SECTION: Any = Section(
     name="bridges",
     annotation=dict[LinkName, BridgeSpec],

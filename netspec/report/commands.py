@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from netspec.kernel.operations import (
     AddressAdd,
     AddressDelete,
+    Attributes,
     ElementAdd,
     ElementDelete,
     FlowDelete,
@@ -22,9 +23,13 @@ from netspec.kernel.operations import (
     TableAdd,
     TableDelete,
 )
+from netspec.kinds._bridge_options import OPTIONS
 
 _CONF4 = {20: "promote_secondaries", 26: "route_localnet"}
 _ADDR_GEN_MODES = {0: "eui64", 1: "none"}
+_BRIDGE_WORDS = {"stp": "stp_state", "multicast_snooping": "mcast_snooping", "multicast_querier": "mcast_querier"}
+"""What `ip` calls options of a bridge that a spec calls otherwise."""
+_BRIDGE_OPTIONS = {option.number: (_BRIDGE_WORDS.get(name, name), option) for name, option in OPTIONS.items()}
 _PORT_FLAGS = {4: "hairpin"}
 _ROUTE_TYPES = {1: "", 6: "blackhole ", 7: "unreachable ", 8: "prohibit "}
 
@@ -91,6 +96,7 @@ def _link_add(operation: LinkAdd) -> Iterator[str]:
     words += _given(("address", operation.mac), ("mtu", operation.mtu), ("txqueuelen", operation.txqlen))
     words += ["type", operation.kind]
     peer = operation.peer
+    words += list(_options(operation.data)) if operation.kind == "bridge" else []
     if peer is not None:
         words += ["peer", "name", _q(peer.name), *_given(("address", peer.mac), ("mtu", peer.mtu))]
         words += ["netns", _q(peer.netns)] if peer.netns else []
@@ -128,6 +134,10 @@ def _link_set(operation: LinkSet) -> Iterator[str]:
     rest += [] if operation.up is None else ["up" if operation.up else "down"]
     if rest:
         yield " ".join(words + rest)
+    if operation.kind == "bridge" and operation.data:
+        yield " ".join(
+            [_ip(operation.netns), "link set dev", _q(operation.name), "type bridge", *_options(operation.data)]
+        )
     inside = f"ip netns exec {_q(operation.netns)} " if operation.netns else ""
     for number, value in operation.conf4:
         yield f"{inside}sysctl -qw net.ipv4.conf.{operation.name}.{_CONF4[number]}={value}"
@@ -135,6 +145,14 @@ def _link_set(operation: LinkSet) -> Iterator[str]:
         if number in _PORT_FLAGS:
             state = "on" if any(packed) else "off"
             yield f"bridge link set dev {_q(operation.name)} {_PORT_FLAGS[number]} {state}"
+
+
+def _options(data: Attributes) -> Iterator[str]:
+    """The words of `ip link … type bridge`; times in hundredths of a second."""
+    for number, packed in data:
+        if number in _BRIDGE_OPTIONS:
+            word, option = _BRIDGE_OPTIONS[number]
+            yield f"{word} {option.layout.unpack(packed)[0]}"
 
 
 def _address(operation: AddressAdd | AddressDelete) -> str:

@@ -189,9 +189,9 @@ def _words_of_type(schema: Schema) -> str:
             return f"list; each: {_words(schema.get('items', {}))}"
         case "object":
             return f"mapping; each value: {_words(_entry(schema))}"
-        case "integer":
+        case "integer" | "number" as word:
             low, high = schema.get("minimum"), schema.get("maximum")
-            return f"integer, {low} to {high}" if low is not None and high is not None else "integer"
+            return f"{word}, {low} to {high}" if low is not None and high is not None else word
         case "boolean":
             return "`true` or `false`"
         case ["integer", "string"] | ["string", "integer"]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from netspec.core.resource import Key, Mark, Resource
 from netspec.kernel.operations import AddressAdd, LinkAdd, LinkSet, NetnsAdd, Operation, Peer, TableAdd
+from netspec.kinds._bridge_options import OPTIONS
 from netspec.kinds._links import stack_group
 from netspec.kinds._skeleton import skeleton
 from netspec.kinds.address import Address
@@ -53,6 +54,22 @@ def _bridge(name: str) -> tuple[Operation, ...]:
     return LinkAdd(name=name, kind="bridge", mac="02:00:00:00:00:01"), LinkSet(name=name, up=True)
 
 
+USUAL_OPTIONS: Mapping[str, Any] = {name: option.default for name, option in OPTIONS.items()}
+OTHER_OPTIONS: Mapping[str, Any] = {
+    "stp": True,
+    "priority": 4096,
+    "forward_delay": 2.5,
+    "hello_time": 1,
+    "max_age": 6.1,
+    "ageing_time": 0,
+    "group_fwd_mask": 0x4000,
+    "multicast_snooping": False,
+    "multicast_querier": True,
+    "vlan_filtering": True,
+    "vlan_default_pvid": 7,
+}
+"""A bridge's options, each another one than by itself."""
+
 SPACE = NetnsAdd(name="web", alias=str(ENDPOINT))
 PAIR: tuple[Operation, ...] = (
     SPACE,
@@ -91,8 +108,10 @@ EXAMPLES = (
             route_localnet=True,
             promote_secondaries=True,
             up=True,
+            **USUAL_OPTIONS,
         ),
         variants={
+            **OTHER_OPTIONS,
             "alias": "netspec:default:bridge/other",
             "group": 7,
             "mac": "02:00:00:00:00:02",

@@ -121,6 +121,9 @@ def test_deleting_twice_is_fine(kernel: Kernel, example: Example) -> None:
 def test_a_field_changes_as_its_policy_says(kernel: Kernel, example: Example, rule: FieldRule) -> None:
     """In place: an update with the kernel's object kept. Replaces: a replacement with that reason. Both converge."""
     name, policy = rule.name, rule.policy
+    needed = tuple(kind_of(example.resource).needs(example.varied(name)))
+    if missing := kernel.missing_features(needed):
+        pytest.skip(str(dict(missing)))
     built(kernel, example)
     wanted, _ = merge([example.varied(name)])
     observed = look(kernel, example)

@@ -73,13 +73,32 @@ endpoints:
   b: {bridge: sw0}
 """
 
+SPANNING_TREE = """
+netspec: 1
+bridges:
+  sw0:
+    subnets: [10.4.0.0/24]
+    stp: true
+    priority: 4096
+    forward_delay: 2
+    hello_time: 1.5
+    max_age: 6
+    ageing_time: 60
+    group_fwd_mask: 0xfff8
+    multicast_snooping: false
+    multicast_querier: true
+endpoints:
+  a: {bridge: sw0}
+"""
+
 ALL = {
     "docker0": DOCKER0,
     "dual stack": DUAL_STACK,
     "publications": PUBLICATIONS,
     "several networks": SEVERAL_NETWORKS,
     "no network": NO_NETWORK,
+    "spanning tree": SPANNING_TREE,
 }
 
 STACKS = {"docker0": "default", "dual stack": "default", "publications": "shop"}
-STACKS |= {"several networks": "lab.2", "no network": "switch"}
+STACKS |= {"several networks": "lab.2", "no network": "switch", "spanning tree": "default"}

@@ -352,3 +352,44 @@ def test_what_stands_on_a_link_goes_with_it(kernel: Kernel) -> None:
 
     assert parents == "br0"
     assert [line.split()[0] for line in links(kernel)] == [":lo", ":vx0"]
+
+
+def option(number: int, value: int, width: int = 4) -> LinkSet:
+    """One option of br0."""
+    return LinkSet(name="br0", kind="bridge", data=((number, value.to_bytes(width, "little")),))
+
+
+STP, FORWARD_DELAY, HELLO_TIME, MAX_AGE = 5, 1, 2, 3
+OUT_OF_RANGE = [
+    [option(HELLO_TIME, 99)],
+    [option(HELLO_TIME, 1001)],
+    [option(MAX_AGE, 599)],
+    [option(MAX_AGE, 4001)],
+    [option(STP, 1), option(FORWARD_DELAY, 199)],
+    [option(STP, 1), option(FORWARD_DELAY, 3001)],
+]
+
+
+@pytest.mark.parametrize("told", OUT_OF_RANGE)
+def test_times_of_the_spanning_tree_have_bounds(kernel: Kernel, told: list[Operation]) -> None:
+    """The forward delay only while STP is on."""
+    assert refusal(kernel, BRIDGE, *told) == "ERANGE"
+    kernel.execute([option(STP, 0), option(FORWARD_DELAY, 0)])
+
+    assert link(kernel, "br0").data[FORWARD_DELAY] == bytes(4)
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 200), (199, 200), (200, 200), (3000, 3000), (9000, 3000)])
+def test_stp_moves_a_forward_delay_that_it_does_not_bear(kernel: Kernel, before: int, after: int) -> None:
+    """Into the bounds, and it stays there when STP is off again."""
+    kernel.execute([BRIDGE, option(FORWARD_DELAY, before), option(STP, 1), option(STP, 0)])
+
+    assert int.from_bytes(link(kernel, "br0").data[FORWARD_DELAY], "little") == after
+
+
+def test_stp_cannot_go_with_its_bounds(kernel: Kernel) -> None:
+    """Off and without a delay in one message: the delay is looked at first."""
+    kernel.execute([BRIDGE, option(STP, 1)])
+    both = LinkSet(name="br0", kind="bridge", data=((STP, bytes(4)), (FORWARD_DELAY, bytes(4))))
+
+    assert refusal(kernel, both) == "ERANGE"
