@@ -129,10 +129,10 @@ def _seconds(low: float, high: float) -> Any:  # noqa: ANN401  an annotation
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise wrong("NS0119", "a number of seconds is wanted here")
         if not low <= value <= high:
-            raise wrong("NS0170", f"{value:g} s is out of bounds", f"write {low} to {high} seconds")
+            raise wrong("NS0190", f"{value:g} s is out of bounds", f"write {low} to {high} seconds")
         tenths = round(value * 10)
         if abs(tenths - value * 10) > 1e-6:
-            raise wrong("NS0170", f"{value} s cannot be kept: kernels count coarser", "write tenths of a second")
+            raise wrong("NS0190", f"{value} s cannot be kept: kernels count coarser", "write tenths of a second")
         return tenths // 10 if tenths % 10 == 0 else tenths / 10
 
     schema = {"type": "number", "minimum": low, "maximum": high, "description": "A time in seconds."}
@@ -146,7 +146,7 @@ def _mask(value: Any) -> int:  # noqa: ANN401  whatever YAML held
         raise wrong("NS0119", f"{value} is out of bounds", "a mask has 16 bits: 0 to 0xfff8")
     if value & RESERVED_GROUPS:
         hint = f"leave bits 0 to 2 away: {value & ~RESERVED_GROUPS:#x}"
-        raise wrong("NS0171", f"{value:#x} forwards groups that no bridge may forward", hint)
+        raise wrong("NS0191", f"{value:#x} forwards groups that no bridge may forward", hint)
     return value
 
 

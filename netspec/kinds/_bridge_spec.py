@@ -66,7 +66,7 @@ class BridgeSpec(SpecModel):
     def _stp_has_a_delay(self) -> "BridgeSpec":
         if self.stp and self.forward_delay < LEAST_STP_DELAY:
             hint = f"write at least {LEAST_STP_DELAY} seconds, or leave `stp` away"
-            raise wrong("NS0170", f"with STP a forward delay of {self.forward_delay:g} s is too short", hint)
+            raise wrong("NS0190", f"with STP a forward delay of {self.forward_delay:g} s is too short", hint)
         return self
 
     @model_validator(mode="after")
