@@ -31,7 +31,7 @@ SYSCTLS_OF_LINKS = (
 
 
 def host_state() -> str:
-    """Links, addresses, routes of all tables, rules, nftables and sysctls, here and in each of `/run/netns`."""
+    """Links, addresses, routes, rules, permanent neighbours, nftables, sysctls, here and in each of `/run/netns`."""
     names = sorted(path.name for path in NETNS_DIR.iterdir()) if NETNS_DIR.is_dir() else []
     parts = [_section("", "host", [])]
     for name in ("", *names):
@@ -52,7 +52,8 @@ def _everything() -> Iterator[tuple[str, list[str]]]:
     yield "addresses", sorted(line for row in _json("ip -j addr") for line in _addresses(row))
     for version in (4, 6):
         yield f"routes {version}", _rows(f"ip -j -{version} route show table all")
-        yield f"rules {version}", _rows(f"ip -j -{version} rule")
+        yield f"rules {version}", _rows(f"ip -j -d -{version} rule")
+        yield f"neighbors {version}", _rows(f"ip -j -{version} neigh show nud permanent")
     yield "nftables", _ruleset()
     yield "sysctls", list(_sysctls())
 

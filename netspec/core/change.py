@@ -151,6 +151,12 @@ def _set_again(changes: dict[Key, Change], desired: State, observed: State) -> N
             if any(getattr(after, rule.name) is not None for rule in compared_fields(type(after))):
                 reason = f"{change.key} changes it"
                 changes[key] = Change(key, Action.UPDATE, before, after, reason=reason)
+    changing = {(each.key, field.name) for each in changes.values() for field in each.fields}
+    for key, after in desired.items() if changing else ():
+        swept = next((source for source in after.swept_by() if source in changing), None)
+        if swept is not None and key not in changes:
+            reason = f"{swept[0]} drops it"
+            changes[key] = Change(key, Action.UPDATE, observed[key], after, reason=reason)
 
 
 def _future(before: Resource, wanted: Resource | None, gone: Change, lost: Key) -> Resource | None:

@@ -169,6 +169,8 @@ def _connect_sideways(graph: _Graph, node: Node, step: Step) -> None:
         if (record, Verb.DELETE) in graph.steps and (record, Verb.CREATE) not in graph.steps:
             graph.put_before(node, (record, Verb.DELETE))
     sides = [side for side in (step.before, step.after) if side is not None]
+    for source, _ in resource.swept_by():
+        graph.put_before((source, Verb.UPDATE) if (source, Verb.UPDATE) in graph.steps else None, node)
     for disturbed in {key: None for side in sides for key in side.disturbs()}:
         for verb in Verb:
             if (disturbed, verb) in graph.steps:

@@ -135,6 +135,10 @@ class Resource:
         """The keys of resources that the kernel changes along with this one, whether that is wanted or not."""
         return iter(())
 
+    def swept_by(self) -> Iterator[tuple[Key, str]]:
+        """Keys and fields of other resources: where such a field changes in place, the kernel drops this."""
+        return iter(())
+
     def title(self) -> str:
         """A few words for people, without the key."""
         return ""

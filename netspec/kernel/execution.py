@@ -11,9 +11,11 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from netspec.kernel import rtnetlink as rt
+from netspec.kernel import rtnetlink_routing as routing
 from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.conntrack import delete_flows
 from netspec.kernel.netlink import BATCH_MESSAGES, Answer, Channel, NoAnswer
@@ -26,12 +28,16 @@ from netspec.kernel.operations import (
     LinkAdd,
     LinkDelete,
     LinkSet,
+    NeighborAdd,
+    NeighborDelete,
     NetnsAdd,
     NetnsAttach,
     NetnsDelete,
     Operation,
     RouteAdd,
     RouteDelete,
+    RuleAdd,
+    RuleDelete,
     SysctlWrite,
     TableAdd,
     TableDelete,
@@ -45,7 +51,7 @@ ABSENT = frozenset({errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT
 GROUPED = 4
 """As many links are deleted faster together."""
 
-Deletion = LinkDelete | AddressDelete | RouteDelete
+Deletion = LinkDelete | AddressDelete | RouteDelete | RuleDelete | NeighborDelete
 NftAddition = TableAdd | ElementAdd
 NftOperation = NftAddition | TableDelete | ElementDelete
 
@@ -179,16 +185,8 @@ class Run:
             case LinkDelete():
                 self._indexes.pop((operation.netns, operation.name), None)
                 yield rt.link_delete(operation)
-            case AddressAdd():
-                yield rt.address_add(operation, self._index)
-            case AddressDelete():
-                yield rt.address_delete(operation, self._index)
-            case RouteAdd():
-                yield rt.route_add(operation, self._index)
-            case RouteDelete():
-                yield rt.route_delete(operation, self._index)
             case _:
-                raise AssertionError(f"no rtnetlink request: {operation}")
+                yield _PACKERS[type(operation)](operation, self._index)
 
     def _index(self, netns: str, name: str) -> int:
         found = self._indexes.get((netns, name))
@@ -267,6 +265,18 @@ class Run:
             return False
         (answer,) = channel.request([rt.group_delete(group)]) if members else (Answer(0),)
         return answer.number in (0, *ABSENT)
+
+
+_PACKERS: Mapping[type, Callable[[Any, rt.IndexOf], rt.Message]] = {
+    AddressAdd: rt.address_add,
+    AddressDelete: rt.address_delete,
+    RouteAdd: routing.route_add,
+    RouteDelete: routing.route_delete,
+    RuleAdd: routing.rule_add,
+    RuleDelete: routing.rule_delete,
+    NeighborAdd: routing.neighbor_add,
+    NeighborDelete: routing.neighbor_delete,
+}
 
 
 def links(channel: Channel) -> list[rows.RawLink]:

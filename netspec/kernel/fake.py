@@ -14,6 +14,7 @@ from typing import Any
 from netspec.kernel.fake_addresses import add_address, delete_address
 from netspec.kernel.fake_host import FakeLink, Flow, Host
 from netspec.kernel.fake_links import add_link, check_name, delete_link, made_up_mac, remove, set_link
+from netspec.kernel.fake_policy import add_neighbor, add_rule, delete_neighbor, delete_rule
 from netspec.kernel.fake_routes import add_route, delete_route
 from netspec.kernel.fake_rows import Rows, host_rows, take_snapshot
 from netspec.kernel.fake_spaces import add_netns, attach_netns, delete_netns, new_space
@@ -28,12 +29,16 @@ from netspec.kernel.operations import (
     LinkAdd,
     LinkDelete,
     LinkSet,
+    NeighborAdd,
+    NeighborDelete,
     NetnsAdd,
     NetnsAttach,
     NetnsDelete,
     Operation,
     RouteAdd,
     RouteDelete,
+    RuleAdd,
+    RuleDelete,
     SysctlWrite,
     TableAdd,
     TableDelete,
@@ -160,6 +165,10 @@ _HANDLERS: Mapping[type, Callable[[Host, Any], None]] = {
     AddressDelete: delete_address,
     RouteAdd: add_route,
     RouteDelete: delete_route,
+    RuleAdd: add_rule,
+    RuleDelete: delete_rule,
+    NeighborAdd: add_neighbor,
+    NeighborDelete: delete_neighbor,
     SysctlWrite: write_sysctl,
     FlowDelete: _delete_flows,
 }

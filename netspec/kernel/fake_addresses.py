@@ -4,7 +4,7 @@ Link-local IPv6 addresses and their routes, which Linux makes by itself when a l
 """
 
 import errno
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
@@ -89,22 +89,40 @@ def went_down(host: Host, link: FakeLink) -> None:
     """Routes over it go, and its IPv6 addresses too; its IPv4 addresses stay."""
     lose_ipv6(host, link)
     flush_routes(host, link, 4)
+    forget_neighbors(host, link, 4)
 
 
-def lose_ipv6(host: Host, link: FakeLink) -> None:
+def lose_ipv6(host: Host, link: FakeLink, *, gone: bool = False) -> None:
     """All that IPv6 has on a link goes: it is down, its MTU too small, or IPv6 disabled on it."""
-    gone = _of_version(host.held(link), 6)
+    lost = _of_version(host.held(link), 6)
     host.addresses[link.index] = _of_version(host.held(link), 4)
-    flush_routes(host, link, 6)
-    _sources_gone6(host, link, {each.address.ip for each in gone})
+    flush_routes(host, link, 6, gone=gone)
+    forget_neighbors(host, link, 6)
+    _sources_gone6(host, link, {each.address.ip for each in lost})
 
 
-def flush_routes(host: Host, link: FakeLink, version: int) -> None:
-    """Drop the routes of one IP version over a link."""
+def flush_routes(host: Host, link: FakeLink, version: int, *, gone: bool = False) -> None:
+    """Drop the routes of one IP version over a link; of several next hops one may be dead, but not `gone`."""
     space = host.space(link.netns)
     for where, paths in list(space.routes.items()):
-        if where[0].version == version and any(path.link == link.index for path in paths):
-            space.put_paths(where, tuple(path for path in paths if path.link != link.index))
+        if where[0].version == version and any(link.index in path.links for path in paths):
+            space.put_paths(where, tuple(_remaining(paths, link.index, gone=gone, whole=version == 4)))
+
+
+def _remaining(paths: tuple[Path, ...], index: int, *, gone: bool, whole: bool) -> Iterator[Path]:
+    """IPv4 drops a route as a whole, IPv6 its hop over the link that is gone."""
+    for path in paths:
+        hops = tuple(hop for hop in path.hops if hop.link != index)
+        if index not in path.links or (hops and not gone):
+            yield path
+        elif hops and not whole:
+            yield replace(path, hops=hops) if hops[1:] else replace(path, hops=(), via=hops[0].via, link=hops[0].link)
+
+
+def forget_neighbors(host: Host, link: FakeLink, version: int) -> None:
+    """Drop the neighbours of one IP version on a link."""
+    kept = tuple(each for each in host.neighbors.get(link.index, ()) if each.address.version != version)
+    host.neighbors[link.index] = kept
 
 
 def has_ipv6(link: FakeLink) -> bool:
@@ -198,6 +216,6 @@ def _sources_gone6(host: Host, link: FakeLink, gone: Collection[Address]) -> Non
     """Routes over the link forget to send from an address that went."""
     space = host.space(link.netns)
     for where, paths in list(space.routes.items()) if gone else ():
-        if where[0].version == 6 and any(path.link == link.index and path.source in gone for path in paths):
+        if where[0].version == 6 and any(link.index in path.links and path.source in gone for path in paths):
             cleared = (replace(path, source=None) if path.source in gone else path for path in paths)
             space.put_paths(where, tuple(cleared))

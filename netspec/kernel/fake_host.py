@@ -7,7 +7,7 @@ import errno
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from netspec.kernel.operations import Address, Interface, Network
+from netspec.kernel.operations import Address, Interface, Network, RuleAdd
 from netspec.kernel.snapshot import AttachedRow, ElementRow
 
 NOWHERE = 0
@@ -52,8 +52,26 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbor:
+    """A permanent neighbour of a link."""
+
+    address: Address
+    mac: str
+    protocol: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One of several next hops; `link` is an index."""
+
+    via: Address | None
+    link: int
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """One route to a destination of a table; `link` is an index, NOWHERE for blackholes."""
+    """One route to a destination of a table; `link` is an index, NOWHERE for blackholes and several hops."""
 
     via: Address | None = None
     link: int = NOWHERE
@@ -62,6 +80,14 @@ class Path:
     source: Address | None = None
     type: int = 1
     scope: int = 0
+    mtu: int = 0
+    onlink: bool = False
+    hops: tuple[Hop, ...] = ()
+
+    @property
+    def links(self) -> frozenset[int]:
+        """The links it leads over."""
+        return frozenset({hop.link for hop in self.hops} or ({self.link} - {NOWHERE}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +121,7 @@ class Space:
     routes: dict[Destination, tuple[Path, ...]] = field(default_factory=dict)
     sysctls: dict[str, str] = field(default_factory=dict)
     tables: dict[tuple[str, str], Table] = field(default_factory=dict)
+    rules: tuple[RuleAdd, ...] = ()
 
     def paths(self, destination: Destination) -> tuple[Path, ...]:
         """The routes to a destination, in the kernel's order: by metric, then as they came."""
@@ -109,7 +136,7 @@ class Space:
 
     def copy(self) -> "Space":
         """An equal one that changes on its own."""
-        return Space(dict(self.routes), dict(self.sysctls), dict(self.tables))
+        return Space(dict(self.routes), dict(self.sysctls), dict(self.tables), self.rules)
 
 
 @dataclass(slots=True)
@@ -124,6 +151,7 @@ class Host:
     links: dict[int, FakeLink] = field(default_factory=dict)
     names: dict[tuple[str, str], int] = field(default_factory=dict)
     addresses: dict[int, tuple[Held, ...]] = field(default_factory=dict)
+    neighbors: dict[int, tuple[Neighbor, ...]] = field(default_factory=dict)
     flows: tuple[Flow, ...] = ()
     last_index: int = 0
     inodes: dict[str, int] = field(default_factory=dict)
@@ -138,6 +166,7 @@ class Host:
             links=dict(self.links),
             names=dict(self.names),
             addresses=dict(self.addresses),
+            neighbors=dict(self.neighbors),
             flows=self.flows,
             last_index=self.last_index,
             inodes=dict(self.inodes),
@@ -184,6 +213,7 @@ class Host:
         del self.names[link.netns, link.name]
         del self.links[link.index]
         self.addresses.pop(link.index, None)
+        self.neighbors.pop(link.index, None)
 
     def held(self, link: FakeLink) -> tuple[Held, ...]:
         """The addresses of a link, in the kernel's order."""

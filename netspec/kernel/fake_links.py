@@ -4,7 +4,14 @@ import errno
 import re
 from dataclasses import replace
 
-from netspec.kernel.fake_addresses import IPV6_MINIMUM_MTU, came_up, flush_routes, lose_ipv6, went_down
+from netspec.kernel.fake_addresses import (
+    IPV6_MINIMUM_MTU,
+    came_up,
+    flush_routes,
+    forget_neighbors,
+    lose_ipv6,
+    went_down,
+)
 from netspec.kernel.fake_bridges import BRIDGE_DATA, set_options
 from netspec.kernel.fake_host import NOWHERE, FakeLink, Host
 from netspec.kernel.fake_sysctls import inherited
@@ -77,6 +84,8 @@ def set_link(host: Host, operation: LinkSet) -> None:
     if operation.mac is not None:
         _check_mac(operation.mac)
         host.put(replace(host.links[index], mac=operation.mac, mac_set=True))
+        for version in (4, 6):
+            forget_neighbors(host, host.links[index], version)
         _follow_ports(host, host.links[index].master)
     if operation.mtu is not None:
         _set_mtu(host, index, operation.mtu)
@@ -104,8 +113,8 @@ def remove(host: Host, link: FakeLink) -> None:
     """Take a link out, with all that stands on it."""
     for each in [each for each in host.links.values() if each.parent == link.index]:
         remove(host, each)
-    lose_ipv6(host, link)
-    flush_routes(host, link, 4)
+    lose_ipv6(host, link, gone=True)
+    flush_routes(host, link, 4, gone=True)
     for port in [each for each in host.links.values() if each.master == link.index]:
         host.put(replace(port, master=NOWHERE, port_data={}))
     host.forget(link)
@@ -212,7 +221,7 @@ def _set_mtu(host: Host, index: int, mtu: int) -> None:
         return  # Linux stops here: an MTU set to what it is already is not taken for set
     host.put(replace(link, mtu=mtu, mtu_set=True))
     if mtu < IPV6_MINIMUM_MTU:
-        lose_ipv6(host, link)
+        lose_ipv6(host, link, gone=True)
     _follow_ports(host, link.master)
 
 
@@ -255,7 +264,7 @@ def _follow_ports(host: Host, master: int) -> None:
     mac = min((port.mac for port in ports), default=NO_MAC)
     host.put(replace(bridge, mtu=bridge.mtu if bridge.mtu_set else mtu, mac=bridge.mac if bridge.mac_set else mac))
     if mtu < IPV6_MINIMUM_MTU and not bridge.mtu_set:
-        lose_ipv6(host, bridge)
+        lose_ipv6(host, bridge, gone=True)
 
 
 def _set_up(host: Host, index: int, *, up: bool) -> None:

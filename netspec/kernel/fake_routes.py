@@ -1,10 +1,12 @@
 """Routes of the fake kernel: what Linux checks of a next hop, and how it replaces and deletes."""
 
 import errno
+from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv6Address
 
 from netspec.kernel.fake_addresses import MAIN, SCOPE_LINK, has_ipv6, local_addresses
-from netspec.kernel.fake_host import NOWHERE, FakeLink, Host, Path, Space
+from netspec.kernel.fake_host import NOWHERE, FakeLink, Hop, Host, Path, Space
 from netspec.kernel.operations import Address, RouteAdd, RouteDelete
 
 UNICAST = 1
@@ -19,14 +21,19 @@ def add_route(host: Host, operation: RouteAdd) -> None:
     """RTM_NEWROUTE with NLM_F_CREATE|NLM_F_REPLACE: the first of equal destination, table and metric gives way."""
     space = host.space(operation.netns)
     is_ipv6 = operation.to.version == 6
+    hops = tuple(_hops(host, operation))
+    single = len(hops) == 1
     new = Path(
-        via=operation.via,
-        link=_hop(host, operation),
+        via=hops[0].via if single else operation.via,
+        link=hops[0].link if single else NOWHERE if hops else _hop(host, operation),
         metric=operation.metric or (DEFAULT_METRIC6 if is_ipv6 else 0),
         protocol=operation.protocol or (BOOT if is_ipv6 else 0),
         source=operation.source,
         type=operation.type,
         scope=0 if is_ipv6 else operation.scope,
+        mtu=operation.mtu,
+        onlink=operation.onlink and operation.type not in WITHOUT_HOP,
+        hops=() if single else hops,
     )
     _check_source(host, operation)
     where = (operation.to, operation.table)
@@ -59,8 +66,15 @@ def _matches(path: Path, operation: RouteDelete, link: FakeLink | None) -> bool:
     return (
         operation.metric in (0, path.metric)
         and operation.protocol in (0, path.protocol)
-        and (link is None or link.index == path.link)
+        and (link is None or link.index in path.links)
     )
+
+
+def _hops(host: Host, operation: RouteAdd) -> Iterator[Hop]:
+    """Several next hops, each checked as if it were alone."""
+    for hop in operation.nexthops:
+        alone = replace(operation, via=hop.via, link=hop.link or None, nexthops=())
+        yield Hop(via=hop.via, link=_hop(host, alone), weight=hop.weight)
 
 
 def _hop(host: Host, operation: RouteAdd) -> int:
@@ -77,6 +91,8 @@ def _hop(host: Host, operation: RouteAdd) -> int:
         _check_link(operation, link)
     if via is None:
         return link.index if link else NOWHERE
+    if operation.onlink and link is not None:
+        return link.index
     if isinstance(via, IPv6Address):
         return _gateway6(host, operation, via, link)
     index = _on_link(host, operation, via, link)

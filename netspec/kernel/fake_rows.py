@@ -1,17 +1,20 @@
 """What the fake kernel tells of itself: rows of a snapshot, and all there is in one comparable form."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from netspec.kernel.fake_addresses import IPV6_MINIMUM_MTU
 from netspec.kernel.fake_host import FakeLink, Host
 from netspec.kernel.fake_spaces import is_named, rename, resolve
 from netspec.kernel.fake_sysctls import CONF4, CONF6, DEFAULTS, read_sysctl
+from netspec.kernel.operations import NextHop
 from netspec.kernel.snapshot import (
     AddressRow,
     LinkRow,
+    NeighborRow,
     NetnsRow,
     RouteRow,
+    RuleRow,
     Scope,
     Snapshot,
     SysctlRow,
@@ -19,7 +22,8 @@ from netspec.kernel.snapshot import (
 )
 
 Rows = dict[str, tuple[object, ...]]
-"""Sorted rows by sort: `netns`, `links`, `addresses`, `routes`, `sysctls` (other than default), `tables`, `flows`."""
+"""Sorted rows by sort: `netns`, `links`, `addresses`, `routes`, `rules`, `neighbors`, `sysctls` (other than default),
+`tables`, `flows`."""
 
 _CONF4_DEFAULTS = {number: int(value) for number, value in CONF4.values()}
 
@@ -37,6 +41,8 @@ def take_snapshot(host: Host, scope: Scope) -> Snapshot:
         links=tuple(row for row in (_link_row(seen, link) for link in seen.links.values()) if "/" not in row.netns),
         addresses=tuple(row for row in _address_rows(seen) if "/" not in row.netns),
         routes=tuple(row for row in _route_rows(seen) if "/" not in row.netns),
+        rules=tuple(row for row in _rule_rows(seen) if "/" not in row.netns),
+        neighbors=tuple(row for row in _neighbor_rows(seen) if "/" not in row.netns),
         sysctls=tuple(
             SysctlRow(netns=netns, key=key, value=read_sysctl(host, netns, key)) for netns, key in sorted(scope.sysctls)
         ),
@@ -52,6 +58,8 @@ def host_rows(host: Host) -> Rows:
         "links": _sorted(replace(_link_row(host, link), index=0) for link in host.links.values()),
         "addresses": _sorted(_address_rows(host)),
         "routes": _sorted(_route_rows(host)),
+        "rules": _sorted(_rule_rows(host)),
+        "neighbors": _sorted(_neighbor_rows(host)),
         "sysctls": _sorted(
             SysctlRow(netns=netns, key=key, value=value)
             for netns, space in host.spaces.items()
@@ -139,7 +147,27 @@ def _route_rows(host: Host) -> Iterator[RouteRow]:
                     source=path.source,
                     type=path.type,
                     scope=path.scope,
+                    mtu=path.mtu,
+                    onlink=path.onlink,
+                    nexthops=tuple(
+                        NextHop(via=hop.via, link=host.name_of(hop.link), weight=hop.weight) for hop in path.hops
+                    ),
                 )
+
+
+def _rule_rows(host: Host) -> Iterator[RuleRow]:
+    for netns, space in host.spaces.items():
+        for rule in space.rules:
+            yield RuleRow(**{each.name: getattr(rule, each.name) for each in fields(RuleRow)} | {"netns": netns})
+
+
+def _neighbor_rows(host: Host) -> Iterator[NeighborRow]:
+    for index, neighbors in host.neighbors.items():
+        link = host.links[index]
+        for each in neighbors:
+            yield NeighborRow(
+                netns=link.netns, link=link.name, address=each.address, mac=each.mac, protocol=each.protocol
+            )
 
 
 def _table_rows(host: Host) -> Iterator[TableRow]:

@@ -46,6 +46,8 @@ class LinuxKernel:
             links=view.rows(),
             addresses=tuple(view.addresses),
             routes=tuple(view.routes),
+            rules=tuple(view.rules),
+            neighbors=tuple(view.neighbors),
             sysctls=tuple(view.sysctls),
             tables=_tables(scope.stack),
             references=tuple(view.references),

@@ -6,14 +6,10 @@ bytes, so that a new kind needs no change here.
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address
 
-Address = IPv4Address | IPv6Address
-Interface = IPv4Interface | IPv6Interface
-Network = IPv4Network | IPv6Network
-
-Attributes = tuple[tuple[int, bytes], ...]
-"""Netlink attributes: number and packed payload."""
+from netspec.kernel.routing import NeighborAdd, NeighborDelete, NextHop, RouteAdd, RouteDelete, RuleAdd, RuleDelete
+from netspec.kernel.values import Address, Attributes, Interface, Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,34 +135,6 @@ class AddressDelete:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouteAdd:
-    """RTM_NEWROUTE with NLM_F_CREATE|NLM_F_REPLACE. `type` and `scope` are RTN_* and RT_SCOPE_* numbers."""
-
-    netns: str = ""
-    to: Network
-    via: Address | None = None
-    link: str | None = None
-    table: int = 254
-    metric: int = 0
-    protocol: int = 0
-    source: Address | None = None
-    type: int = 1
-    scope: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteDelete:
-    """RTM_DELROUTE of exactly this destination, table, metric, protocol and link; nothing if it is not there."""
-
-    netns: str = ""
-    to: Network
-    link: str | None = None
-    table: int = 254
-    metric: int = 0
-    protocol: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SysctlWrite:
     """Write `value` to `/proc/sys/net/…`; `key` is dotted, `net.ipv4.conf.eth0.arp_notify`."""
 
@@ -248,6 +216,10 @@ Operation = (
     | AddressDelete
     | RouteAdd
     | RouteDelete
+    | RuleAdd
+    | RuleDelete
+    | NeighborAdd
+    | NeighborDelete
     | SysctlWrite
     | TableAdd
     | TableDelete
@@ -255,3 +227,33 @@ Operation = (
     | ElementDelete
     | FlowDelete
 )
+
+__all__ = [
+    "Address",
+    "AddressAdd",
+    "AddressDelete",
+    "Attributes",
+    "ElementAdd",
+    "ElementDelete",
+    "FlowDelete",
+    "Interface",
+    "LinkAdd",
+    "LinkDelete",
+    "LinkSet",
+    "NeighborAdd",
+    "NeighborDelete",
+    "NetnsAdd",
+    "NetnsAttach",
+    "NetnsDelete",
+    "Network",
+    "NextHop",
+    "Operation",
+    "Peer",
+    "RouteAdd",
+    "RouteDelete",
+    "RuleAdd",
+    "RuleDelete",
+    "SysctlWrite",
+    "TableAdd",
+    "TableDelete",
+]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from netspec.kernel import namespaces
 from netspec.kernel import rtnetlink as rt
+from netspec.kernel import rtnetlink_routing as routing
+from netspec.kernel import rtnetlink_routing_rows as routing_rows
 from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.netlink import BATCH_MESSAGES, Channel
 from netspec.kernel.pairs import Pairs, nsids_of, pair_up
@@ -17,16 +19,19 @@ from netspec.kernel.snapshot import (
     AddressRow,
     AttachedRow,
     LinkRow,
+    NeighborRow,
     NetnsRow,
     ReferenceRow,
     RouteRow,
+    RuleRow,
     Scope,
     SysctlRow,
 )
 
 LINKS = rt.ifinfomsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0) + rt.attribute(rt.IFLA_EXT_MASK, rt.u32.pack(rt.SKIP_STATS))
 _ADDRESSES = rt.ifaddrmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0)
-_ROUTES = rt.rtmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0)
+_ROUTES = _RULES = routing.rtmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0)
+_NEIGHBORS = routing.ndmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -36,6 +41,8 @@ class View:
     links: list[rows.RawLink] = field(default_factory=list)
     addresses: list[AddressRow] = field(default_factory=list)
     routes: list[RouteRow] = field(default_factory=list)
+    rules: list[RuleRow] = field(default_factory=list)
+    neighbors: list[NeighborRow] = field(default_factory=list)
     netns: list[NetnsRow] = field(default_factory=list)
     sysctls: list[SysctlRow] = field(default_factory=list)
     nsids: dict[int, str] = field(default_factory=dict)
@@ -137,7 +144,7 @@ def _record(name: str, descriptor: int, view: View) -> AttachedRow | None:
 
 
 def _read_space(netns: str, channel: Channel, view: View) -> str:
-    """Dump links, addresses and routes; the alias of `lo`."""
+    """Dump links, addresses, routes, rules and neighbours; the alias of `lo`."""
     links = [rows.link(netns, body) for body in channel.dump(rt.GETLINK, LINKS)]
     names = {each.ifindex: each.name for each in links}
     view.links.extend(links)
@@ -145,10 +152,18 @@ def _read_space(netns: str, channel: Channel, view: View) -> str:
         address = rows.address(netns, names, body)
         if address is not None:
             view.addresses.append(address)
-    for body in channel.dump(rt.GETROUTE, _ROUTES):
-        route = rows.route(netns, names, body)
+    for body in channel.dump(routing.GETROUTE, _ROUTES):
+        route = routing_rows.route(netns, names, body)
         if route is not None:
             view.routes.append(route)
+    for body in channel.dump(routing.GETRULE, _RULES):
+        rule = routing_rows.rule(netns, body)
+        if rule is not None:
+            view.rules.append(rule)
+    for body in channel.dump(routing.GETNEIGH, _NEIGHBORS):
+        neighbor = routing_rows.neighbor(netns, names, body)
+        if neighbor is not None:
+            view.neighbors.append(neighbor)
     return next((each.alias for each in links if each.name == "lo"), "")
 
 

@@ -14,15 +14,11 @@ from netspec.kernel.operations import (
     LinkAdd,
     LinkDelete,
     LinkSet,
-    Network,
     Peer,
-    RouteAdd,
-    RouteDelete,
 )
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
-NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
 NEWNSID, GETNSID = 88, 90
 
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
@@ -32,8 +28,6 @@ AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10
 IFF_UP = 1
 IFA_F_NODAD = 0x02
 IFA_F_PERMANENT = 0x80
-NOWHERE = 255
-"""RT_SCOPE_NOWHERE: a route deletion that does not care."""
 
 NESTED = 0x8000
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_TXQLEN = 1, 3, 4, 5, 10, 13
@@ -43,14 +37,12 @@ INFO_KIND, INFO_DATA, INFO_SLAVE_KIND, INFO_SLAVE_DATA = 1, 2, 4, 5
 VETH_INFO_PEER = 1
 INET_CONF, INET6_CONF, INET6_ADDR_GEN_MODE = 1, 2, 8
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_FLAGS, IFA_PROTO = 1, 2, 4, 8, 11
-RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE, RTA_VIA = 1, 4, 5, 6, 7, 15, 18
 NETNSA_NSID, NETNSA_FD = 1, 3
 SKIP_STATS = 1 << 3
 
 header = struct.Struct("=IHHII")
 ifinfomsg = struct.Struct("=BxHiII")
 ifaddrmsg = struct.Struct("=BBBBI")
-rtmsg = struct.Struct("=BBBBBBBBI")
 rtattr = struct.Struct("=HH")
 u8, u32, s32 = struct.Struct("=B"), struct.Struct("=I"), struct.Struct("=i")
 
@@ -221,42 +213,6 @@ def _address(operation: AddressAdd | AddressDelete, index_of: IndexOf) -> bytes:
     index = index_of(operation.netns, operation.link)
     head = ifaddrmsg.pack(family, operation.address.network.prefixlen, 0, 0, index)
     return head + attribute(IFA_LOCAL, packed) + attribute(IFA_ADDRESS, packed)
-
-
-def route_add(operation: RouteAdd, index_of: IndexOf) -> Message:
-    """A route in the place of the one with its destination, table and metric."""
-    head = _route_head(operation.to, operation.table, operation.protocol, operation.scope, operation.type)
-    parts = [head, *_route(operation, index_of)]
-    if operation.via is not None:
-        if operation.via.version == operation.to.version:
-            parts.append(attribute(RTA_GATEWAY, operation.via.packed))
-        else:
-            family = AF_INET if operation.via.version == 4 else AF_INET6
-            parts.append(attribute(RTA_VIA, struct.pack("=H", family) + operation.via.packed))
-    if operation.source is not None:
-        parts.append(attribute(RTA_PREFSRC, operation.source.packed))
-    return Message(NEWROUTE, CREATE | REPLACE, b"".join(parts))
-
-
-def route_delete(operation: RouteDelete, index_of: IndexOf) -> Message:
-    """The removal of exactly this route."""
-    head = _route_head(operation.to, operation.table, operation.protocol, NOWHERE, 0)
-    return Message(DELROUTE, 0, b"".join([head, *_route(operation, index_of)]))
-
-
-def _route_head(to: Network, table: int, protocol: int, scope: int, kind: int) -> bytes:
-    family = AF_INET if to.version == 4 else AF_INET6
-    return rtmsg.pack(family, to.prefixlen, 0, 0, table if table < 256 else 0, protocol, scope, kind, 0)
-
-
-def _route(operation: RouteAdd | RouteDelete, index_of: IndexOf) -> Iterator[bytes]:
-    if operation.to.prefixlen:
-        yield attribute(RTA_DST, operation.to.network_address.packed)
-    yield attribute(RTA_TABLE, u32.pack(operation.table))
-    if operation.metric:
-        yield attribute(RTA_PRIORITY, u32.pack(operation.metric))
-    if operation.link:
-        yield attribute(RTA_OIF, u32.pack(index_of(operation.netns, operation.link)))
 
 
 def nsid_new(descriptor: int) -> Message:

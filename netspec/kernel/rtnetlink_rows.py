@@ -12,15 +12,8 @@ from typing import NamedTuple
 
 from netspec.kernel import rtnetlink as rt
 from netspec.kernel.operations import Address, Interface, Network
-from netspec.kernel.snapshot import AddressRow, LinkRow, RouteRow
+from netspec.kernel.snapshot import AddressRow, LinkRow
 
-_RTM_F_CLONED = 0x200
-_LOCAL_TABLE = 255
-_AUTOMATIC_TYPES = frozenset({2, 3, 4, 5})
-"""RTN_LOCAL, _BROADCAST, _ANYCAST, _MULTICAST: made by the kernel with each address."""
-_NOWHERE_TYPES = frozenset({6, 7, 8, 9})
-"""RTN_BLACKHOLE, _UNREACHABLE, _PROHIBIT, _THROW: those of IPv6 say that they lead over `lo`."""
-_FAMILIES = frozenset({rt.AF_INET, rt.AF_INET6})
 _TYPE_MASK = 0x3FFF
 _LINK_ATTRIBUTES = frozenset(
     number | flag
@@ -55,22 +48,22 @@ class RawLink(NamedTuple):
     @property
     def link(self) -> int:
         """The index of its parent or peer."""
-        return _number(self.found, rt.IFLA_LINK)
+        return number_of(self.found, rt.IFLA_LINK)
 
     @property
     def kind(self) -> str:
         """IFLA_INFO_KIND."""
-        return _text(attributes(self.found.get(rt.IFLA_LINKINFO, b"")), rt.INFO_KIND)
+        return text_of(attributes(self.found.get(rt.IFLA_LINKINFO, b"")), rt.INFO_KIND)
 
     @property
     def group(self) -> int:
         """IFLA_GROUP."""
-        return _number(self.found, rt.IFLA_GROUP)
+        return number_of(self.found, rt.IFLA_GROUP)
 
     @property
     def alias(self) -> str:
         """IFLA_IFALIAS."""
-        return _text(self.found, rt.IFLA_IFALIAS)
+        return text_of(self.found, rt.IFLA_IFALIAS)
 
 
 def attributes(buffer: bytes, offset: int = 0) -> dict[int, bytes]:
@@ -86,12 +79,14 @@ def attributes(buffer: bytes, offset: int = 0) -> dict[int, bytes]:
     return found
 
 
-def _number(found: Mapping[int, bytes], number: int, default: int = 0) -> int:
+def number_of(found: Mapping[int, bytes], number: int, default: int = 0) -> int:
+    """A 32-bit attribute."""
     payload = found.get(number)
     return int(_unpack_u32(payload)[0]) if payload else default
 
 
-def _text(found: Mapping[int, bytes], number: int) -> str:
+def text_of(found: Mapping[int, bytes], number: int) -> str:
+    """A string attribute; empty where there is none."""
     payload = found.get(number)
     return payload.rstrip(b"\0").decode(errors="replace") if payload else ""
 
@@ -108,7 +103,7 @@ def link(netns: str, body: bytes) -> RawLink:
         if number in _LINK_ATTRIBUTES:
             found[number & _TYPE_MASK] = body[offset + 4 : offset + length]
         offset += (length + 3) & ~3
-    return RawLink(netns, index, flags, _text(found, rt.IFLA_IFNAME), found)
+    return RawLink(netns, index, flags, text_of(found, rt.IFLA_IFNAME), found)
 
 
 def link_row(raw: RawLink, names: Mapping[int, str], peer: tuple[str, str] | None) -> LinkRow:
@@ -118,7 +113,7 @@ def link_row(raw: RawLink, names: Mapping[int, str], peer: tuple[str, str] | Non
     families = attributes(found.get(rt.IFLA_AF_SPEC, b""))
     of_ipv6 = attributes(families.get(rt.AF_INET6, b""))
     mode = of_ipv6.get(rt.INET6_ADDR_GEN_MODE)
-    kind = _text(info, rt.INFO_KIND)
+    kind = text_of(info, rt.INFO_KIND)
     near = names.get(raw.link, "") if raw.link_nsid is None and raw.link != raw.ifindex else ""
     if peer is None and near and kind == "veth":
         peer = (raw.netns, near)
@@ -128,19 +123,19 @@ def link_row(raw: RawLink, names: Mapping[int, str], peer: tuple[str, str] | Non
         index=raw.ifindex,
         kind=kind,
         mac=found.get(rt.IFLA_ADDRESS, b"").hex(":"),
-        mtu=_number(found, rt.IFLA_MTU),
+        mtu=number_of(found, rt.IFLA_MTU),
         up=bool(raw.flags & rt.IFF_UP),
-        group=_number(found, rt.IFLA_GROUP),
+        group=number_of(found, rt.IFLA_GROUP),
         alias=raw.alias,
-        txqlen=_number(found, rt.IFLA_TXQLEN),
-        master=names.get(_number(found, rt.IFLA_MASTER), ""),
+        txqlen=number_of(found, rt.IFLA_TXQLEN),
+        master=names.get(number_of(found, rt.IFLA_MASTER), ""),
         parent=near if kind != "veth" else "",
         peer=peer,
         addr_gen_mode=mode[0] if mode else None,
         conf4=_conf4(families.get(rt.AF_INET, b"")),
-        forwarding6=_number(of_ipv6, rt.INET6_CONF) if rt.INET6_CONF in of_ipv6 else None,
+        forwarding6=number_of(of_ipv6, rt.INET6_CONF) if rt.INET6_CONF in of_ipv6 else None,
         data=attributes(info.get(rt.INFO_DATA, b"")),
-        port_kind=_text(info, rt.INFO_SLAVE_KIND),
+        port_kind=text_of(info, rt.INFO_SLAVE_KIND),
         port_data=attributes(info.get(rt.INFO_SLAVE_DATA, b"")),
     )
 
@@ -152,7 +147,8 @@ def _conf4(family: bytes) -> Mapping[int, int]:
 
 
 @lru_cache(_REMEMBERED)
-def _ip(payload: bytes) -> Address:
+def ip_of(payload: bytes) -> Address:
+    """An address of its bytes."""
     return IPv4Address(payload) if len(payload) == 4 else IPv6Address(payload)
 
 
@@ -162,7 +158,8 @@ def _interface(payload: bytes, prefix: int) -> Interface:
 
 
 @lru_cache(_REMEMBERED)
-def _network(payload: bytes, prefix: int) -> Network:
+def network_of(payload: bytes, prefix: int) -> Network:
+    """A network of its bytes and prefix length."""
     return ip_network((payload, prefix), strict=False)
 
 
@@ -180,29 +177,6 @@ def address(netns: str, names: Mapping[int, str], body: bytes) -> AddressRow | N
         address=_interface(local, prefix),
         broadcast=IPv4Address(broadcast) if broadcast else None,
         protocol=protocol[0] if protocol else 0,
-        scope=scope,
-    )
-
-
-def route(netns: str, names: Mapping[int, str], body: bytes) -> RouteRow | None:
-    """One RTM_NEWROUTE; None for what the kernel makes with each address, and for cached ones."""
-    family, length, _, _, table, protocol, scope, kind, flags = rt.rtmsg.unpack_from(body)
-    if table == _LOCAL_TABLE or kind in _AUTOMATIC_TYPES or flags & _RTM_F_CLONED or family not in _FAMILIES:
-        return None
-    found = attributes(body, rt.rtmsg.size)
-    destination = found.get(rt.RTA_DST, b"\0" * (4 if family == rt.AF_INET else 16))
-    via = found.get(rt.RTA_GATEWAY) or found.get(rt.RTA_VIA, b"")[2:]
-    source = found.get(rt.RTA_PREFSRC)
-    return RouteRow(
-        netns=netns,
-        to=_network(destination, length),
-        via=_ip(via) if via else None,
-        link="" if kind in _NOWHERE_TYPES else names.get(_number(found, rt.RTA_OIF), ""),
-        table=_number(found, rt.RTA_TABLE, table),
-        metric=_number(found, rt.RTA_PRIORITY),
-        protocol=protocol,
-        source=_ip(source) if source else None,
-        type=kind,
         scope=scope,
     )
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Literal, NamedTuple
 
-from netspec.kernel.operations import Address, Interface, Network
+from netspec.kernel.routing import NextHop
+from netspec.kernel.values import Address, Interface, Network
 
 
 class Reference(NamedTuple):
@@ -122,7 +123,10 @@ class AddressRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRow:
-    """One route of RTM_GETROUTE, local table excepted. `link` is empty for blackholes and multipath routes."""
+    """One route of RTM_GETROUTE, local table excepted. `link` is empty for blackholes and multipath routes.
+
+    `mtu` is 0 where the route has none of its own.
+    """
 
     netns: str
     to: Network
@@ -134,6 +138,38 @@ class RouteRow:
     source: Address | None = None
     type: int = 1
     scope: int = 0
+    mtu: int = 0
+    onlink: bool = False
+    nexthops: tuple[NextHop, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """One rule of RTM_GETRULE, the kernel's own excepted; fields as in RuleAdd."""
+
+    netns: str
+    version: int
+    priority: int
+    source: Network | None = None
+    to: Network | None = None
+    iif: str = ""
+    oif: str = ""
+    fwmark: int | None = None
+    mask: int = 0xFFFFFFFF
+    table: int = 0
+    action: int = 1
+    protocol: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeighborRow:
+    """One permanent neighbour of RTM_GETNEIGH; `protocol` is NDA_PROTOCOL, 0 where there is none."""
+
+    netns: str
+    link: str
+    address: Address
+    mac: str
+    protocol: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +227,8 @@ class Snapshot:
     links: tuple[LinkRow, ...] = ()
     addresses: tuple[AddressRow, ...] = ()
     routes: tuple[RouteRow, ...] = ()
+    rules: tuple[RuleRow, ...] = ()
+    neighbors: tuple[NeighborRow, ...] = ()
     sysctls: tuple[SysctlRow, ...] = ()
     tables: tuple[TableRow, ...] = ()
     references: tuple[ReferenceRow, ...] = ()

@@ -82,6 +82,11 @@ def marks(snapshot: Snapshot) -> Mapping[tuple[str, str], Mark | None]:
     return found
 
 
+def space_marks(snapshot: Snapshot) -> Mapping[str, Mark | None]:
+    """The mark of each namespace, or of the name that we gave to one of others."""
+    return {row.name: Mark.parse(row.attached.alias if row.attached else row.alias) for row in snapshot.netns}
+
+
 def hashed_mac(*parts: str) -> str:
     """A locally administered unicast MAC that depends on nothing but `parts`."""
     digest = hashlib.sha256("\0".join(("mac", *parts)).encode()).digest()

@@ -20,12 +20,10 @@ from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectNam
 from netspec.kinds.address import Address, address_key, broadcast_of
 from netspec.kinds.nat_element import guard_element
 from netspec.kinds.port import Port
-from netspec.kinds.route import MAIN, Route
+from netspec.kinds.route import IPV6_METRIC, MAIN, Route
 from netspec.kinds.veth import Veth
 
 DEFAULT_INTERFACE = "eth0"
-IPV6_METRIC = 1024
-"""What the kernel gives an IPv6 route without a metric (IP6_RT_PRIO_USER)."""
 
 
 class InterfaceSpec(SpecModel):

@@ -1,6 +1,5 @@
 """The commands a person would type for a plan: `ip`, `bridge`, `nft`, `sysctl`, one for each operation."""
 
-import shlex
 from collections.abc import Iterable, Iterator
 
 from netspec.kernel.operations import (
@@ -17,13 +16,12 @@ from netspec.kernel.operations import (
     NetnsAttach,
     NetnsDelete,
     Operation,
-    RouteAdd,
-    RouteDelete,
     SysctlWrite,
     TableAdd,
     TableDelete,
 )
 from netspec.kinds._bridge_options import OPTIONS
+from netspec.report.routing_commands import given, ip, quoted, routing_command
 
 _CONF4 = {20: "promote_secondaries", 26: "route_localnet"}
 _ADDR_GEN_MODES = {0: "eui64", 1: "none"}
@@ -31,7 +29,6 @@ _BRIDGE_WORDS = {"stp": "stp_state", "multicast_snooping": "mcast_snooping", "mu
 """What `ip` calls options of a bridge that a spec calls otherwise."""
 _BRIDGE_OPTIONS = {option.number: (_BRIDGE_WORDS.get(name, name), option) for name, option in OPTIONS.items()}
 _PORT_FLAGS = {4: "hairpin"}
-_ROUTE_TYPES = {1: "", 6: "blackhole ", 7: "unreachable ", 8: "prohibit "}
 
 NftOperation = TableAdd | TableDelete | ElementAdd | ElementDelete
 
@@ -58,69 +55,53 @@ def _command(operation: Operation) -> Iterator[str]:
         case LinkSet():
             yield from _link_set(operation)
         case LinkDelete():
-            yield f"{_ip(operation.netns)} link del dev {_q(operation.name)}"
+            yield f"{ip(operation.netns)} link del dev {quoted(operation.name)}"
         case AddressAdd() | AddressDelete():
             yield _address(operation)
-        case RouteAdd() | RouteDelete():
-            yield _route(operation)
         case SysctlWrite():
-            inside = f"ip netns exec {_q(operation.netns)} " if operation.netns else ""
-            yield f"{inside}sysctl -qw {_q(operation.key.replace('/', '.') + '=' + operation.value)}"
+            inside = f"ip netns exec {quoted(operation.netns)} " if operation.netns else ""
+            yield f"{inside}sysctl -qw {quoted(operation.key.replace('/', '.') + '=' + operation.value)}"
         case FlowDelete():
             yield from _flows(operation)
+        case _:
+            yield from routing_command(operation)
 
 
 def _netns(operation: NetnsAdd | NetnsAttach | NetnsDelete) -> Iterator[str]:
-    name = _q(operation.name)
+    name = quoted(operation.name)
     match operation:
         case NetnsAdd():
             yield f"ip netns add {name}"
-            yield f"ip -n {name} link set dev lo alias {_q(operation.alias)} up"
+            yield f"ip -n {name} link set dev lo alias {quoted(operation.alias)} up"
         case NetnsAttach():
             yield f"mkdir -p /run/netns && touch /run/netns/{name}"
-            yield f"mount --bind {_q(operation.path)} /run/netns/{name}"
+            yield f"mount --bind {quoted(operation.path)} /run/netns/{name}"
         case NetnsDelete():
             yield f"ip netns del {name}"
 
 
-def _q(text: str) -> str:
-    return shlex.quote(text)
-
-
-def _ip(netns: str) -> str:
-    return f"ip -n {_q(netns)}" if netns else "ip"
-
-
 def _link_add(operation: LinkAdd) -> Iterator[str]:
-    words = [_ip(operation.netns), "link add", "name", _q(operation.name)]
-    words += _given(("address", operation.mac), ("mtu", operation.mtu), ("txqueuelen", operation.txqlen))
+    words = [ip(operation.netns), "link add", "name", quoted(operation.name)]
+    words += given(("address", operation.mac), ("mtu", operation.mtu), ("txqueuelen", operation.txqlen))
     words += ["type", operation.kind]
     peer = operation.peer
     words += list(_options(operation.data)) if operation.kind == "bridge" else []
     if peer is not None:
-        words += ["peer", "name", _q(peer.name), *_given(("address", peer.mac), ("mtu", peer.mtu))]
-        words += ["netns", _q(peer.netns)] if peer.netns else []
+        words += ["peer", "name", quoted(peer.name), *given(("address", peer.mac), ("mtu", peer.mtu))]
+        words += ["netns", quoted(peer.netns)] if peer.netns else []
     yield " ".join(words)
-    words = [_ip(operation.netns), "link set dev", _q(operation.name)]
-    rest = _given(("group", operation.group), ("alias", operation.alias), ("master", operation.master))
+    words = [ip(operation.netns), "link set dev", quoted(operation.name)]
+    rest = given(("group", operation.group), ("alias", operation.alias), ("master", operation.master))
     rest += ["up"] if operation.up else []
     if rest:
         yield " ".join(words + rest)
     if peer is not None and peer.group is not None:
-        yield f"{_ip(peer.netns)} link set dev {_q(peer.name)} group {peer.group}"
-
-
-def _given(*options: tuple[str, str | int | None]) -> list[str]:
-    words = []
-    for name, value in options:
-        if value is not None:
-            words += [name, _q(str(value))]
-    return words
+        yield f"{ip(peer.netns)} link set dev {quoted(peer.name)} group {peer.group}"
 
 
 def _link_set(operation: LinkSet) -> Iterator[str]:
-    words = [_ip(operation.netns), "link set dev", _q(operation.name)]
-    rest = _given(
+    words = [ip(operation.netns), "link set dev", quoted(operation.name)]
+    rest = given(
         ("name", operation.rename),
         ("address", operation.mac),
         ("mtu", operation.mtu),
@@ -136,15 +117,15 @@ def _link_set(operation: LinkSet) -> Iterator[str]:
         yield " ".join(words + rest)
     if operation.kind == "bridge" and operation.data:
         yield " ".join(
-            [_ip(operation.netns), "link set dev", _q(operation.name), "type bridge", *_options(operation.data)]
+            [ip(operation.netns), "link set dev", quoted(operation.name), "type bridge", *_options(operation.data)]
         )
-    inside = f"ip netns exec {_q(operation.netns)} " if operation.netns else ""
+    inside = f"ip netns exec {quoted(operation.netns)} " if operation.netns else ""
     for number, value in operation.conf4:
         yield f"{inside}sysctl -qw net.ipv4.conf.{operation.name}.{_CONF4[number]}={value}"
     for number, packed in operation.port_data:
         if number in _PORT_FLAGS:
             state = "on" if any(packed) else "off"
-            yield f"bridge link set dev {_q(operation.name)} {_PORT_FLAGS[number]} {state}"
+            yield f"bridge link set dev {quoted(operation.name)} {_PORT_FLAGS[number]} {state}"
 
 
 def _options(data: Attributes) -> Iterator[str]:
@@ -156,29 +137,13 @@ def _options(data: Attributes) -> Iterator[str]:
 
 
 def _address(operation: AddressAdd | AddressDelete) -> str:
-    words = [_ip(operation.netns), "address"]
+    words = [ip(operation.netns), "address"]
     if isinstance(operation, AddressDelete):
-        return " ".join([*words, "del", str(operation.address), "dev", _q(operation.link)])
+        return " ".join([*words, "del", str(operation.address), "dev", quoted(operation.link)])
     words += ["replace", str(operation.address)]
-    words += _given(("broadcast", str(operation.broadcast) if operation.broadcast else None))
-    words += ["dev", _q(operation.link)]
+    words += given(("broadcast", str(operation.broadcast) if operation.broadcast else None))
+    words += ["dev", quoted(operation.link)]
     return " ".join(words + (["nodad"] if operation.address.version == 6 else []))
-
-
-def _route(operation: RouteAdd | RouteDelete) -> str:
-    words = [_ip(operation.netns), "-6" if operation.to.version == 6 else "-4", "route"]
-    words += ["del"] if isinstance(operation, RouteDelete) else ["replace"]
-    if isinstance(operation, RouteAdd):
-        words[-1] += f" {_ROUTE_TYPES.get(operation.type, '')}".rstrip()
-    words += [str(operation.to)]
-    if isinstance(operation, RouteAdd):
-        words += _given(("via", str(operation.via) if operation.via else None))
-    words += _given(("dev", operation.link or None))
-    words += _given(("table", operation.table if operation.table != 254 else None))
-    words += _given(("metric", operation.metric or None), ("proto", operation.protocol or None))
-    if isinstance(operation, RouteAdd) and operation.source:
-        words += ["src", str(operation.source)]
-    return " ".join(words)
 
 
 def _flows(operation: FlowDelete) -> Iterator[str]:

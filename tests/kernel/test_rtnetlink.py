@@ -15,6 +15,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netspec.kernel import rtnetlink as rt
+from netspec.kernel import rtnetlink_routing as routing
 from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.operations import (
     AddressAdd,
@@ -213,8 +214,8 @@ def test_a_route_is_packed_as_meant(added: RouteAdd) -> None:
     to, link, table, metric, protocol = added.to, added.link, added.table, added.metric, added.protocol
     removed = RouteDelete(to=to, link=link, table=table, metric=metric, protocol=protocol)
     (whole, found), (gone, left) = (
-        decoded(rtmsg, rt.route_add(added, index_of)),
-        decoded(rtmsg, rt.route_delete(removed, index_of)),
+        decoded(rtmsg, routing.route_add(added, index_of)),
+        decoded(rtmsg, routing.route_delete(removed, index_of)),
     )
     same = said(
         RTA_DST=str(to.network_address) if to.prefixlen else None,

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 from netspec.core.resource import Key, Mark, Resource
-from netspec.kernel.operations import AddressAdd, LinkAdd, LinkSet, NetnsAdd, Operation, Peer, TableAdd
+from netspec.kernel.operations import AddressAdd, LinkAdd, LinkSet, NetnsAdd, NextHop, Operation, Peer, TableAdd
 from netspec.kinds._bridge_options import OPTIONS
 from netspec.kinds._links import stack_group
 from netspec.kinds._skeleton import skeleton
@@ -15,10 +15,12 @@ from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.nat_element import NatElement, element
 from netspec.kinds.nat_table import NatTable, table_of
+from netspec.kinds.neighbor import Neighbor
 from netspec.kinds.netns import Netns
 from netspec.kinds.other_link import OtherLink
 from netspec.kinds.port import Port
 from netspec.kinds.route import MAIN, Route
+from netspec.kinds.rule import Rule
 from netspec.kinds.sysctl import Sysctl
 from netspec.kinds.veth import Veth
 
@@ -192,7 +194,38 @@ EXAMPLES = (
             LinkSet(netns="web", name="eth1", up=True),
             AddressAdd(netns="web", link="eth1", address=ip_interface("10.1.0.11/24")),
         ),
-        variants={"via": ip_address("10.1.0.2"), "link": "eth1", "marked": False},
+        variants={
+            "via": ip_address("10.1.0.2"),
+            "link": "eth1",
+            "nexthops": (
+                NextHop(via=ip_address("10.1.0.1"), link="eth0", weight=1),
+                NextHop(via=ip_address("10.1.0.2"), link="eth1", weight=7),
+            ),
+            "type": 6,
+            "source": ip_address("10.1.0.10"),
+            "scope": 200,
+            "mtu": 1400,
+            "onlink": True,
+            "marked": False,
+        },
+        along={
+            "nexthops": {"via": "", "link": ""},
+            "type": {"via": "", "link": ""},
+            "marked": {"protocol": 4},
+        },
+    ),
+    Example(
+        resource=Rule(
+            mark=ENDPOINT, netns="web", version=4, priority=1000, source=ip_network("10.1.0.0/24"), table=100
+        ),
+        ground=(SPACE,),
+    ),
+    Example(
+        resource=Neighbor(
+            mark=ENDPOINT, netns="web", link="eth0", address=ip_address("10.1.0.9"), mac="02:00:00:00:00:09", pair="v0"
+        ),
+        ground=PAIR,
+        variants={"mac": "02:00:00:00:00:0a", "marked": False},
         along={"marked": {"protocol": 4}},
     ),
     Example(
@@ -226,6 +259,8 @@ KEYS = {
     Port: Key("port", "", "v0"),
     Address: Key("address", "web", "eth0/10.1.0.10/24"),
     Route: Key("route", "web", "default"),
+    Rule: Key("rule", "web", "ipv4 1000 from 10.1.0.0/24 lookup 100"),
+    Neighbor: Key("neighbor", "web", "eth0/10.1.0.9"),
     Sysctl: Key("sysctl", "", "net.ipv4.ip_forward"),
     NatTable: Key("table", "", "inet netspec-default"),
     NatElement: Key("element", "", "publish4 tcp . 8080"),
@@ -240,6 +275,8 @@ TITLES = {
     Port: "port of br0",
     Address: "",
     Route: "via 10.1.0.1",
+    Rule: "from 10.1.0.0/24 lookup 100",
+    Neighbor: "at 02:00:00:00:00:09",
     Sysctl: "= 1",
     NatTable: "nftables table inet netspec-default",
     NatElement: "publish 8080/tcp -> 10.1.0.10 port 80",

@@ -130,7 +130,8 @@ def test_a_field_changes_as_its_policy_says(kernel: Kernel, example: Example, ru
     plan = make_plan(diff(wanted, observed, lambda _: False))
     change = next(each for each in plan.changes if each.key == example.resource.key())
 
-    assert [each.name for each in change.fields] == [name]
+    compared = {each.name for each in compared_fields(type(example.resource))}
+    assert {each.name for each in change.fields} == {name, *(compared & set(example.along.get(name, ())))}
     if policy is Policy.IN_PLACE:
         assert change.action is Action.UPDATE
         assert len(plan.steps) == 1

@@ -10,9 +10,11 @@ import pytest
 from netspec.core.resource import Key, Policy, Resource
 from netspec.engine.observation import kind_of, observed_state
 from netspec.kernel.linux import LinuxKernel
+from netspec.kernel.operations import NextHop
 from netspec.kernel.snapshot import Scope
 from netspec.kinds import kinds
 from netspec.kinds.attached_netns import AttachedNetns
+from netspec.kinds.neighbor import Neighbor
 from netspec.kinds.other_link import OtherLink
 from tests.kinds.examples import OTHER_OPTIONS
 from tests.live.driving import apply
@@ -39,6 +41,10 @@ SYSCTL = "net.ipv4.ip_local_port_range"
 BRIDGE, VETH, PORT = Key("link", "", "br0"), Key("link", "", "to-web"), Key("port", "", "to-web")
 NETNS, ADDRESS = Key("netns", "", "web"), Key("address", "web", "eth0/172.17.0.2/16")
 ROUTE, ELEMENT = Key("route", "web", "default"), Key("element", "", "publish4 tcp . 8080")
+HOPS = tuple(
+    NextHop(via=ip_address(via), link=link, weight=weight)
+    for via, link, weight in (("172.17.0.1", "eth0", 1), ("172.18.0.1", "eth1", 5))
+)
 
 MOVES: list[tuple[Key, dict[str, Any]]] = [
     (BRIDGE, {"alias": "netspec:default:bridge/other"}),
@@ -71,6 +77,12 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (ADDRESS, {"marked": False, "protocol": 0}),
     (ROUTE, {"via": ip_address("172.17.0.99")}),
     (ROUTE, {"link": "eth1", "via": ip_address("172.18.0.99")}),
+    (ROUTE, {"nexthops": HOPS, "via": "", "link": ""}),
+    (ROUTE, {"type": 6, "via": "", "link": ""}),
+    (ROUTE, {"source": ip_address("172.18.0.2")}),
+    (ROUTE, {"scope": 200}),
+    (ROUTE, {"mtu": 1400}),
+    (ROUTE, {"onlink": True}),
     (ROUTE, {"marked": False, "protocol": 4}),
     (Key("sysctl", "", SYSCTL), {"value": "30000\t40000"}),
     (ELEMENT, {"value": "172.18.0.2 . 81"}),
@@ -157,7 +169,7 @@ def test_every_field_that_changes_in_place_is_moved_here() -> None:
     declared = {
         (kind.resource, each.name)
         for kind in kinds()
-        if kind.resource not in (OtherLink, AttachedNetns)
+        if kind.resource not in (OtherLink, AttachedNetns, Neighbor)
         for each in _fields(kind.resource)
         if _policy(each) is Policy.IN_PLACE
     }

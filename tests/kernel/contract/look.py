@@ -124,6 +124,9 @@ def _route(row: RouteRow) -> str:
     words += [f"scope {row.scope}"] if row.scope else []
     words += [f"src {row.source}"] if row.source else []
     words += [f"type {row.type}"] if row.type != 1 else []
+    words += [f"mtu {row.mtu}"] if row.mtu else []
+    words += ["onlink"] if row.onlink else []
+    words += [f"nexthop {hop.via} {hop.link} {hop.weight}" for hop in row.nexthops]
     return " ".join(words)
 
 

@@ -1,8 +1,20 @@
 """Routes: what a next hop must be, what replaces what, and which one a deletion means."""
 
+from dataclasses import replace
+
 import pytest
 
-from netspec.kernel.operations import AddressAdd, LinkAdd, LinkSet, Operation, Peer, RouteAdd, RouteDelete
+from netspec.kernel.operations import (
+    AddressAdd,
+    LinkAdd,
+    LinkDelete,
+    LinkSet,
+    NextHop,
+    Operation,
+    Peer,
+    RouteAdd,
+    RouteDelete,
+)
 from netspec.kernel.port import Kernel
 from tests.kernel.contract.look import refusal, routes
 from tests.kernel.contract.make import address, interface, network
@@ -200,3 +212,107 @@ def test_routes_follow_the_names_of_their_links(kernel: Kernel) -> None:
         ":10.9.0.0/16 via 10.0.0.9 dev eth7 proto 110",
         ":2001:db8::/64 dev eth7 metric 256 proto 2",
     ]
+
+
+def hops(*vias: tuple[str, str, int]) -> tuple[NextHop, ...]:
+    """Next hops by gateway, link and weight."""
+    return tuple(NextHop(via=address(via) if via else None, link=link, weight=weight) for via, link, weight in vias)
+
+
+TWO: list[Operation] = [
+    AddressAdd(link="w0", address=interface("10.0.1.1/24")),
+    AddressAdd(link="w0", address=interface("2001:db8:1::1/64")),
+    LinkSet(name="w1", up=True),
+]
+SHARED = {
+    "10.9.0.0/16": hops(("10.0.0.9", "v0", 1), ("10.0.1.9", "w0", 3)),
+    "2001:db8:9::/48": hops(("2001:db8::9", "v0", 1), ("2001:db8:1::9", "w0", 3)),
+}
+DEFAULT_METRICS = {"10.9.0.0/16": "", "2001:db8:9::/48": " metric 1024"}
+shared = pytest.mark.parametrize("to", SHARED)
+
+
+def over(to: str, *more: tuple[str, str, int]) -> RouteAdd:
+    """A route over several next hops."""
+    return RouteAdd(to=network(to), protocol=110, nexthops=hops(*more) if more else SHARED[to])
+
+
+@shared
+def test_several_next_hops_are_one_route(kernel: Kernel, to: str) -> None:
+    """Read back in order with their weights, replaced as one, deleted as one."""
+    first, second = SHARED[to]
+    kernel.execute([*HOST, *TWO, over(to)])
+    made = ours(kernel)
+    kernel.execute([RouteAdd(to=network(to), protocol=110, nexthops=(second, first))])
+    turned = ours(kernel)
+    kernel.execute([add(to, str(first.via))])
+    single = ours(kernel)
+    kernel.execute([over(to)])
+    again = ours(kernel)
+    kernel.execute([delete(to)])
+
+    head = f":{to}{DEFAULT_METRICS[to]} proto 110"
+    assert made == again == [f"{head} nexthop {first.via} v0 1 nexthop {second.via} w0 3"]
+    assert turned == [f"{head} nexthop {second.via} w0 3 nexthop {first.via} v0 1"]
+    assert single == [f":{to} via {first.via} dev v0{DEFAULT_METRICS[to]} proto 110"]
+    assert ours(kernel) == []
+
+
+@shared
+def test_one_of_several_next_hops_alone_is_a_plain_route(kernel: Kernel, to: str) -> None:
+    """A list of one is no list."""
+    first, _ = SHARED[to]
+    kernel.execute([*HOST, *TWO, RouteAdd(to=network(to), protocol=110, nexthops=(first,))])
+
+    assert ours(kernel) == [f":{to} via {first.via} dev v0{DEFAULT_METRICS[to]} proto 110"]
+
+
+@shared
+def test_a_link_that_goes_takes_a_route_or_a_hop(kernel: Kernel, to: str) -> None:
+    """IPv4 loses the whole route, IPv6 the one next hop; a link that is only down takes neither."""
+    kernel.execute([*HOST, *TWO, over(to), LinkSet(name="w0", up=False)])
+    down = ours(kernel)
+    kernel.execute([LinkDelete(name="w0")])
+
+    assert "nexthop" in down[0]
+    assert ours(kernel) == ([":2001:db8:9::/48 via 2001:db8::9 dev v0 metric 1024 proto 110"] if ":" in to else [])
+
+
+@shared
+def test_a_route_becomes_another_type_and_back(kernel: Kernel, to: str) -> None:
+    """Replaced in one move, whatever it was."""
+    kernel.execute([*HOST, *TWO, over(to), add(to, type=6)])
+    closed = ours(kernel)
+    kernel.execute([over(to)])
+
+    assert closed == [f":{to}{DEFAULT_METRICS[to]} proto 110 type 6"]
+    assert "nexthop" in ours(kernel)[0]
+    assert len(ours(kernel)) == 1
+
+
+@pytest.mark.parametrize(("to", "via"), [("10.9.0.0/16", "10.77.0.1"), ("2001:db8:9::/48", "2001:db8:77::1")])
+def test_a_gateway_may_be_a_neighbor_by_word(kernel: Kernel, to: str, via: str) -> None:
+    """On link, whatever the addresses are."""
+    route = RouteAdd(to=network(to), via=address(via), link="v0", protocol=110, onlink=True)
+    kernel.execute([*HOST, route])
+
+    assert ours(kernel) == [f":{to} via {via} dev v0{DEFAULT_METRICS[to]} proto 110 onlink"]
+    assert refusal(kernel, replace(route, onlink=False)) in ("ENETUNREACH", "EHOSTUNREACH")
+
+
+@shared
+def test_a_route_has_an_mtu_a_source_and_a_scope(kernel: Kernel, to: str) -> None:
+    """Each read back; each changed in place."""
+    plain = add(to, link="v0")
+    source = address("10.0.0.1" if plain.to.version == 4 else "2001:db8::1")
+    scope = " scope 253" if plain.to.version == 4 else ""
+    kernel.execute([*HOST, replace(plain, mtu=1400, source=source)])
+    first = ours(kernel)
+    kernel.execute([replace(plain, mtu=1300)])
+    second = ours(kernel)
+    kernel.execute([replace(plain, scope=200)])
+
+    head = f":{to} dev v0{DEFAULT_METRICS[to]} proto 110"
+    assert first == [f"{head}{scope} src {source} mtu 1400"]
+    assert second == [f"{head}{scope} mtu 1300"]
+    assert ours(kernel) == [f"{head} scope 200" if scope else head]

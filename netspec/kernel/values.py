@@ -1,0 +1,10 @@
+"""The types of plain values that operations and rows are made of."""
+
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+Address = IPv4Address | IPv6Address
+Interface = IPv4Interface | IPv6Interface
+Network = IPv4Network | IPv6Network
+
+Attributes = tuple[tuple[int, bytes], ...]
+"""Netlink attributes: number and packed payload."""
