@@ -112,15 +112,31 @@ def test_files_are_judged_together() -> None:
     assert faults(*others) == ["0:1:32 NS0154", "1:1:10 NS0106", "2:1:13 NS0110", "2:2:19 NS0119"]
 
 
+def test_what_stands_in_two_files_may_be_the_other_one() -> None:
+    """An address of the one that was dropped is no fault."""
+    first, second = (
+        "netspec: 1\nbridges: {lan: {subnets: [10.1.0.0/24]}}\n",
+        "bridges: {lan: {subnets: [10.2.0.0/24]}}\n",
+    )
+
+    assert faults(first, second, "endpoints: {web: {bridge: lan, address: 10.2.0.9}}\n") == ["1:1:11 NS0110"]
+
+
+def test_a_fault_in_an_anchor_is_told_once() -> None:
+    """However often it is used."""
+    assert faults("netspec: 1\nbridges: {a: &x {mtu: 20}, b: *x, c: *x}\n") == ["0:2:23 NS0119"]
+
+
 def test_a_missing_version_hides_nothing() -> None:
     """The rest is judged as of version 1."""
     assert faults("endpoints: {web: {bridge: wan}}\n") == ["0:1:1 NS0151", "0:1:27 NS0221"]
     assert faults("netspec: 2\nendpoints: {web: {bridge: wan}}\n") == ["0:1:10 NS0119", "0:2:27 NS0221"]
 
 
-def test_many_faults_are_counted() -> None:
-    """The first hundred are listed."""
-    spec = "netspec: 1\nendpoints:\n" + "".join(f"  e{number}: {{bridge: no}}\n" for number in range(MANY + 50))
+@pytest.mark.parametrize("fault", ["bridge: no", "interfaces: {}, colour: red"])
+def test_many_faults_are_counted(fault: str) -> None:
+    """The first hundred are listed, and none is counted twice."""
+    spec = "netspec: 1\nendpoints:\n" + "".join(f"  e{number}: {{{fault}}}\n" for number in range(MANY + 50))
     with pytest.raises(SpecError) as caught:
         loaded(spec)
 

@@ -10,7 +10,7 @@ import pytest
 
 from netspec.core.scalar import PlainFloat, PlainInt
 from netspec.spec import reader
-from netspec.spec.places import DEEPEST, MOST_VALUES
+from netspec.spec.places import DEEPEST, MOST_VALUES, index_of
 from netspec.spec.reader import MOST_ALIASED
 from netspec.spec.source import SourceFile
 from netspec.spec.tree import Tree, load
@@ -154,7 +154,7 @@ def test_harmful_texts_end_soon(name: str) -> None:
     """By a diagnostic or by data, in little time; the process lives. Places are asked for, as an error would."""
     start = time.process_time()
     found = tree(HARMFUL[name])
-    found.place(("a", "a", "a", "a"))
+    index_of(SourceFile("a.yaml", HARMFUL[name])).nearest(("a", "a", "a", "a"))
     if found.faults:
         found.faults.error()
 

@@ -4,7 +4,9 @@ import gc
 
 import pytest
 
+from netspec.diagnostics import Place
 from netspec.report.diagnostics import render
+from netspec.spec.places import LONGEST_LINE
 from netspec.spec.source import SourceFile
 from netspec.spec.tree import Tree, load, without_collector
 
@@ -114,6 +116,20 @@ def test_an_aliased_section_has_places() -> None:
     assert found.data["bridges"] == {"lan": {"mtu": 1400}}
     assert str(found.place(("subnets", "lan", "mtu"))) == "a:1:27"
     assert str(found.place(("subnets", "dmz"), on_key=True)) == "b:1:11"
+
+
+def test_what_was_left_out_moves_along() -> None:
+    """Where lists are appended, and of all files."""
+    found = of("rules: [1, 2]\n", "rules: [{<<: 3}]\nbridges: {a: *b}\n", "rules: [\n")
+
+    assert found.left_out == {("rules", 2, "<<"), ("bridges", "a"), ()}
+
+
+def test_lines_that_are_too_long_are_not_carried_along() -> None:
+    """Only the position is."""
+    found = of(f"a: {{b: 1, c: {'x' * LONGEST_LINE}, d: 2}}\n").place(("a", "d"))
+
+    assert found == Place("a", 1, LONGEST_LINE + 19)
 
 
 def test_what_stands_in_two_files() -> None:
