@@ -2,9 +2,10 @@
 
 import pytest
 
-from netspec.diagnostics import Place
+from netspec.diagnostics import Diagnostic, Place
 from netspec.errors import SpecError
 from netspec.spec.document import parse
+from netspec.spec.faults import MOST_SHOWN, Faults
 from netspec.spec.judgement import MANY
 from netspec.spec.remainder import Remainder
 from netspec.spec.source import SourceFile
@@ -125,6 +126,15 @@ def test_what_stands_in_two_files_may_be_the_other_one() -> None:
 def test_a_fault_in_an_anchor_is_told_once() -> None:
     """However often it is used."""
     assert faults("netspec: 1\nbridges: {a: &x {mtu: 20}, b: *x, c: *x}\n") == ["0:2:23 NS0119"]
+
+
+def test_what_is_told_already_is_not_counted_again() -> None:
+    """Also where only the first hundred are kept."""
+    found = Faults()
+    found.extend(Diagnostic("NS0119", str(number)) for number in (*range(MOST_SHOWN), 0, MOST_SHOWN))
+
+    assert (len(found.found), found.more) == (MOST_SHOWN, 1)
+    assert found.error().message == "The spec is invalid. 1 further error is not shown."
 
 
 def test_a_missing_version_hides_nothing() -> None:

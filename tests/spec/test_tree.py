@@ -6,7 +6,7 @@ import pytest
 
 from netspec.diagnostics import Place
 from netspec.report.diagnostics import render
-from netspec.spec.places import LONGEST_LINE
+from netspec.spec.places import DEEPEST, LONGEST_LINE, index_of
 from netspec.spec.source import SourceFile
 from netspec.spec.tree import Tree, load, without_collector
 
@@ -130,6 +130,16 @@ def test_lines_that_are_too_long_are_not_carried_along() -> None:
     found = of(f"a: {{b: 1, c: {'x' * LONGEST_LINE}, d: 2}}\n").place(("a", "d"))
 
     assert found == Place("a", 1, LONGEST_LINE + 19)
+
+
+def test_an_index_stays_within_the_bounds_of_a_spec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else a text holds."""
+    deep = index_of(SourceFile("a", f"a: {'[' * 500}{']' * 500}\n"))
+    monkeypatch.setattr("netspec.spec.places.MOST_VALUES", 10)
+    long = index_of(SourceFile("a", f"a: [{'1, ' * 100}]\n"))
+
+    assert max(map(len, deep.spots)) == DEEPEST
+    assert len(long.spots) == 11
 
 
 def test_what_stands_in_two_files() -> None:
