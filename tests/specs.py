@@ -140,6 +140,8 @@ nat:
   netmap: [{from: 10.77.0.0/24, to: 198.51.100.0/24}]
 """
 
+LIMITED = edited(BASE, ("db: {bridge: br0}", "db: {bridge: br0, limit: {ingress: 20mbit, egress: 10mbps}}"))
+
 EDITS = (
     _edit("bridge mtu", BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], mtu: 1400}")),
     _edit("endpoint mtu", BASE, ("{bridge: br0}", "{bridge: br0, mtu: 1300}")),
@@ -193,6 +195,15 @@ EDITS = (
     _edit("endpoint renamed", BASE, ("  db:", "  dc:"), in_place=False),
     _edit("bridge replaced under its ports", BASE, ("br0", "br7"), in_place=False),
     _edit("interface removed", MANY, ("      back0: {bridge: br-back, mtu: 8000}\n", ""), in_place=False),
+    _edit("limit of what is received", BASE, ("db: {bridge: br0}", "db: {bridge: br0, limit: {ingress: 20mbit}}")),
+    _edit(
+        "limit of what is sent",
+        BASE,
+        ("db: {bridge: br0}", "db: {bridge: br0, limit: {egress: 1gbit}}"),
+        in_place=False,
+    ),
+    _edit("limits change", LIMITED, ("20mbit", "500kbit"), ("10mbps", "1gbit, burst: 1mb")),
+    _edit("a limited endpoint moves", LIMITED, ("db: {bridge: br0", "db: {bridge: br1")),
     _edit("sysctl changes", SYSCTLS, ("20000 40000", "30000 50000"), ("redirects: 0", "redirects: 1")),
     _edit("sysctl leaves", SYSCTLS, ("  net.ipv4.ip_local_port_range: 20000 40000\n", "")),
     _edit("forwarding is no longer implied", SYSCTLS, ("[10.1.0.0/24]", "[]")),

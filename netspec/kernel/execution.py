@@ -11,16 +11,13 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from netspec.kernel import rtnetlink as rt
-from netspec.kernel import rtnetlink_routing as routing
 from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.conntrack import delete_flows
 from netspec.kernel.netlink import BATCH_MESSAGES, Answer, Channel, NoAnswer
 from netspec.kernel.operations import (
-    AddressAdd,
     AddressDelete,
     ElementAdd,
     ElementDelete,
@@ -28,30 +25,29 @@ from netspec.kernel.operations import (
     LinkAdd,
     LinkDelete,
     LinkSet,
-    NeighborAdd,
     NeighborDelete,
     NetnsAdd,
     NetnsAttach,
     NetnsDelete,
     Operation,
-    RouteAdd,
     RouteDelete,
-    RuleAdd,
     RuleDelete,
     SysctlWrite,
     TableAdd,
     TableDelete,
 )
+from netspec.kernel.packing import packed_by_index
 from netspec.kernel.port import KernelError, Progress
 from netspec.kernel.reading import LINKS, sysctl_path
 from netspec.kernel.spaces import Spaces
+from netspec.kernel.traffic_operations import QdiscDelete, RedirectDelete
 
 ABSENT = frozenset({errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT})
 """What the kernel says to the deletion of something that is not there."""
 GROUPED = 4
 """As many links are deleted faster together."""
 
-Deletion = LinkDelete | AddressDelete | RouteDelete | RuleDelete | NeighborDelete
+Deletion = LinkDelete | AddressDelete | RouteDelete | RuleDelete | NeighborDelete | QdiscDelete | RedirectDelete
 NftAddition = TableAdd | ElementAdd
 NftOperation = NftAddition | TableDelete | ElementDelete
 
@@ -186,7 +182,7 @@ class Run:
                 self._indexes.pop((operation.netns, operation.name), None)
                 yield rt.link_delete(operation)
             case _:
-                yield _PACKERS[type(operation)](operation, self._index)
+                yield from packed_by_index(operation, self._index)
 
     def _index(self, netns: str, name: str) -> int:
         found = self._indexes.get((netns, name))
@@ -267,18 +263,6 @@ class Run:
         return answer.number in (0, *ABSENT)
 
 
-_PACKERS: Mapping[type, Callable[[Any, rt.IndexOf], rt.Message]] = {
-    AddressAdd: rt.address_add,
-    AddressDelete: rt.address_delete,
-    RouteAdd: routing.route_add,
-    RouteDelete: routing.route_delete,
-    RuleAdd: routing.rule_add,
-    RuleDelete: routing.rule_delete,
-    NeighborAdd: routing.neighbor_add,
-    NeighborDelete: routing.neighbor_delete,
-}
-
-
 def links(channel: Channel) -> list[rows.RawLink]:
     """All links of a namespace."""
     return [rows.link("", body) for body in channel.dump(rt.GETLINK, LINKS)]
@@ -289,4 +273,6 @@ def _refused(error: OSError, operation: Operation) -> KernelError:
 
 
 def _tolerated(operation: Operation, answer: Answer) -> bool:
-    return isinstance(operation, Deletion) and answer.number in ABSENT
+    # To the deletion of a qdisc that is not there the kernel says that its handle is invalid.
+    absent = ABSENT | {errno.EINVAL} if isinstance(operation, QdiscDelete | RedirectDelete) else ABSENT
+    return isinstance(operation, Deletion) and answer.number in absent

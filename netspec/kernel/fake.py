@@ -20,6 +20,7 @@ from netspec.kernel.fake_rows import Rows, host_rows, take_snapshot
 from netspec.kernel.fake_spaces import add_netns, attach_netns, delete_netns, new_space
 from netspec.kernel.fake_sysctls import write_sysctl
 from netspec.kernel.fake_tables import transact
+from netspec.kernel.fake_traffic import add_qdisc, add_redirect, delete_qdisc, delete_redirect
 from netspec.kernel.operations import (
     AddressAdd,
     AddressDelete,
@@ -45,6 +46,7 @@ from netspec.kernel.operations import (
 )
 from netspec.kernel.port import KernelError, Progress, no_progress
 from netspec.kernel.snapshot import Listener, Scope, Snapshot
+from netspec.kernel.traffic_operations import QdiscAdd, QdiscDelete, RedirectAdd, RedirectDelete
 
 
 class FakeKernel:
@@ -171,4 +173,8 @@ _HANDLERS: Mapping[type, Callable[[Host, Any], None]] = {
     NeighborDelete: delete_neighbor,
     SysctlWrite: write_sysctl,
     FlowDelete: _delete_flows,
+    QdiscAdd: add_qdisc,
+    QdiscDelete: delete_qdisc,
+    RedirectAdd: add_redirect,
+    RedirectDelete: delete_redirect,
 }

@@ -157,6 +157,8 @@ class Host:
     inodes: dict[str, int] = field(default_factory=dict)
     attached: dict[str, AttachedRow] = field(default_factory=dict)
     containers: dict[str, int] = field(default_factory=dict)
+    buckets: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    redirects: dict[int, int] = field(default_factory=dict)
 
     def copy(self) -> "Host":
         """An equal one that changes on its own."""
@@ -172,6 +174,8 @@ class Host:
             inodes=dict(self.inodes),
             attached=dict(self.attached),
             containers=dict(self.containers),
+            buckets=dict(self.buckets),
+            redirects=dict(self.redirects),
         )
 
     def space(self, netns: str) -> Space:
@@ -214,6 +218,8 @@ class Host:
         del self.links[link.index]
         self.addresses.pop(link.index, None)
         self.neighbors.pop(link.index, None)
+        self.buckets.pop(link.index, None)
+        self.redirects.pop(link.index, None)
 
     def held(self, link: FakeLink) -> tuple[Held, ...]:
         """The addresses of a link, in the kernel's order."""

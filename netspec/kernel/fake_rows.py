@@ -7,6 +7,7 @@ from netspec.kernel.fake_addresses import IPV6_MINIMUM_MTU
 from netspec.kernel.fake_host import FakeLink, Host
 from netspec.kernel.fake_spaces import is_named, rename, resolve
 from netspec.kernel.fake_sysctls import CONF4, CONF6, DEFAULTS, read_sysctl
+from netspec.kernel.fake_traffic import qdisc_rows, redirect_rows
 from netspec.kernel.operations import NextHop
 from netspec.kernel.snapshot import (
     AddressRow,
@@ -23,7 +24,7 @@ from netspec.kernel.snapshot import (
 
 Rows = dict[str, tuple[object, ...]]
 """Sorted rows by sort: `netns`, `links`, `addresses`, `routes`, `rules`, `neighbors`, `sysctls` (other than default),
-`tables`, `flows`."""
+`tables`, `flows`, `traffic`."""
 
 _CONF4_DEFAULTS = {number: int(value) for number, value in CONF4.values()}
 
@@ -48,6 +49,8 @@ def take_snapshot(host: Host, scope: Scope) -> Snapshot:
         ),
         tables=tuple(row for row in _table_rows(host) if row.name == f"netspec-{scope.stack}"),
         references=references,
+        qdiscs=tuple(qdisc_rows(host)),
+        redirects=tuple(redirect_rows(host)),
     )
 
 
@@ -69,6 +72,7 @@ def host_rows(host: Host) -> Rows:
         + _sorted(_conf6_rows(host)),
         "tables": _sorted(_table_rows(host)),
         "flows": _sorted(host.flows),
+        "traffic": _sorted(qdisc_rows(host)) + _sorted(redirect_rows(host)),
     }
 
 

@@ -17,6 +17,7 @@ from netspec.errors import PrivilegeMissing
 from netspec.kernel.nftables import Nftables
 from netspec.kernel.operations import TableAdd
 from netspec.kernel.port import KernelError
+from netspec.kernel.traffic_trials import try_bucket, try_redirect
 
 DEADLINE = 10.0
 """Seconds to wait for the kernel's answer to one trial; a module may have to be loaded first."""
@@ -156,5 +157,8 @@ _TRIALS: Mapping[str, Callable[[str], None]] = {
     "bridge": _try_link,
     "bridge-vlan": _try_vlans,
     "veth": _try_link,
+    "ifb": _try_link,
+    "tbf": lambda _name: try_bucket(DEADLINE),
+    "ingress": lambda _name: try_redirect(DEADLINE),
     **dict.fromkeys(_CHAINS, _try_table),
 }

@@ -51,6 +51,8 @@ class LinuxKernel:
             sysctls=tuple(view.sysctls),
             tables=_tables(scope.stack),
             references=tuple(view.references),
+            qdiscs=tuple(view.qdiscs),
+            redirects=tuple(view.redirects),
         )
 
     def execute(self, operations: Sequence[Operation], progress: Progress = no_progress) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from netspec.kernel.routing import NeighborAdd, NeighborDelete, NextHop, RouteAdd, RouteDelete, RuleAdd, RuleDelete
+from netspec.kernel.traffic_operations import QdiscAdd, QdiscDelete, RedirectAdd, RedirectDelete
 from netspec.kernel.values import Address, Attributes, Interface, Network
 
 
@@ -226,6 +227,10 @@ Operation = (
     | ElementAdd
     | ElementDelete
     | FlowDelete
+    | QdiscAdd
+    | QdiscDelete
+    | RedirectAdd
+    | RedirectDelete
 )
 
 __all__ = [
@@ -249,6 +254,10 @@ __all__ = [
     "NextHop",
     "Operation",
     "Peer",
+    "QdiscAdd",
+    "QdiscDelete",
+    "RedirectAdd",
+    "RedirectDelete",
     "RouteAdd",
     "RouteDelete",
     "RuleAdd",

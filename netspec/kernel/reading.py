@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from netspec.kernel import namespaces
+from netspec.kernel import namespaces, traffic
 from netspec.kernel import rtnetlink as rt
 from netspec.kernel import rtnetlink_routing as routing
 from netspec.kernel import rtnetlink_routing_rows as routing_rows
@@ -21,6 +21,8 @@ from netspec.kernel.snapshot import (
     LinkRow,
     NeighborRow,
     NetnsRow,
+    QdiscRow,
+    RedirectRow,
     ReferenceRow,
     RouteRow,
     RuleRow,
@@ -49,6 +51,8 @@ class View:
     """Names of namespaces by the id they have in the host's."""
     pairs: Pairs = field(default_factory=dict)
     references: list[ReferenceRow] = field(default_factory=list)
+    qdiscs: list[QdiscRow] = field(default_factory=list)
+    redirects: list[RedirectRow] = field(default_factory=list)
     attached: Mapping[str, AttachedRow] = field(default_factory=dict)
     """What is on record, by name."""
 
@@ -69,6 +73,7 @@ def read(scope: Scope, directory: str, attached: Mapping[str, AttachedRow], dead
     names.sort(key=lambda name: (name in attached, name))
     with Channel(deadline) as host, namespaces.coming_back():
         _read_space("", host, view)
+        _read_traffic(host, view)
         view.sysctls.extend(_sysctls("", wanted.pop("", ())))
         for start in range(0, len(names), BATCH_MESSAGES):
             with contextlib.ExitStack() as opened:
@@ -120,6 +125,16 @@ def _visit(name: str, descriptor: int, view: View, sysctls: Sequence[str], deadl
     view.sysctls.extend(_sysctls(name, sysctls))
     view.netns.append(NetnsRow(name=name, alias=alias, attached=_record(name, descriptor, view)))
     return True
+
+
+def _read_traffic(host: Channel, view: View) -> None:
+    """Dump the host's qdiscs, and the filters of links that have any."""
+    names = {each.ifindex: each.name for each in view.links}
+    view.qdiscs, filtered = traffic.qdiscs(host.dump(traffic.GETQDISC, traffic.DUMP), names)
+    for index in filtered:
+        if index in names:
+            bodies = host.dump(traffic.GETTFILTER, traffic.filters_of(index))
+            view.redirects.extend(traffic.redirects(bodies, names[index], names))
 
 
 def _look_ahead(row: ReferenceRow, host: Channel, view: View, deadline: float) -> None:

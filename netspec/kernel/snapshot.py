@@ -208,6 +208,29 @@ class TableRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QdiscRow:
+    """A qdisc that somebody has put at the root of a host link; numbers as in QdiscAdd, 0 where it is no token bucket.
+
+    `major` is that of its handle.
+    """
+
+    link: str
+    kind: str
+    major: int
+    rate: int = 0
+    burst: int = 0
+    queue: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedirectRow:
+    """Where what a host link receives is sent by a filter of ours; `?` for a link that is gone."""
+
+    link: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
     """A socket that a process listens on (TCP) or has bound (UDP). `pid` 0 where it cannot be told."""
 
@@ -232,6 +255,8 @@ class Snapshot:
     sysctls: tuple[SysctlRow, ...] = ()
     tables: tuple[TableRow, ...] = ()
     references: tuple[ReferenceRow, ...] = ()
+    qdiscs: tuple[QdiscRow, ...] = ()
+    redirects: tuple[RedirectRow, ...] = ()
 
     def links_of(self, kind: str) -> Iterator[LinkRow]:
         """The links of one IFLA_INFO_KIND, in all namespaces."""

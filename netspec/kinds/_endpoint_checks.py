@@ -6,6 +6,7 @@ from typing import Any
 
 from netspec.kinds._collisions import collisions
 from netspec.kinds._contract import Finding, Place
+from netspec.kinds._limits import check_limits
 from netspec.kinds._spaces import check_spaces
 
 MAX_PORTS = 1023
@@ -16,6 +17,7 @@ def check(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa
     """Bridges exist and hold their ports, names are not taken twice, publications do not collide."""
     yield from _bridges(specs, document.bridges)
     yield from check_spaces(specs)
+    yield from check_limits(specs, document.bridges)
     yield from _names(specs, document.bridges)
     yield from _targets(specs, document)
     yield from collisions(specs, document.nat)

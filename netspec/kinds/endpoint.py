@@ -13,6 +13,7 @@ from netspec.kinds._contract import Expansion, Section, SpecModel
 from netspec.kinds._exposure import exposed
 from netspec.kinds._guard import guarded
 from netspec.kinds._intent import Attachment
+from netspec.kinds._limits import LimitSpec, limited
 from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
 from netspec.kinds._publish import PublishSpec
 from netspec.kinds._spaces import HOST, NetnsSpec, check_host, expand_spaces
@@ -41,6 +42,9 @@ class InterfaceSpec(SpecModel):
     """MTU in bytes; that of the bridge unless said."""
     host_name: LinkName | None = None
     """Name of the host end of the veth pair; `veth` and 7 hex digits unless said."""
+
+    limit: LimitSpec | None = None
+    """How much it may receive and send."""
 
     @model_validator(mode="after")
     def _one_way_to_say_it(self) -> "InterfaceSpec":
@@ -145,6 +149,8 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
     yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=hairpin, isolated=isolated)
     if segment.port_isolation:
         yield guard_element(mark, "apart", ifname(name))
+    if spec.limit is not None:
+        yield from limited(spec.limit, name, mark, identity)
     if segment.antispoof:
         yield from guarded(name, mac, attachment.addresses, mark)
     yield from _addresses(attachment, mark)

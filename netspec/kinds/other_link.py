@@ -22,14 +22,14 @@ class OtherLink(Link):
 
 
 def observe(snapshot: Snapshot) -> Iterator[OtherLink]:
-    """What neither a bridge is nor the marked end of a veth pair, nor the far end of one."""
+    """What is no bridge, no marked ifb, and neither the marked end of a veth pair nor the far end of one."""
     pairs = {
         row.peer
         for row in snapshot.links_of("veth")
         if not row.netns and row.peer and mark_of(row, snapshot.stack) is not None
     }
     for row in snapshot.links:
-        ours = not row.netns and row.kind == "veth" and mark_of(row, snapshot.stack) is not None
+        ours = not row.netns and row.kind in ("veth", "ifb") and mark_of(row, snapshot.stack) is not None
         if row.kind == "bridge" or ours or row.name == "lo" or (row.netns, row.name) in pairs:
             continue
         yield OtherLink(netns=row.netns, name=row.name, link_kind=row.kind)

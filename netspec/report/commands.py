@@ -22,6 +22,7 @@ from netspec.kernel.operations import (
 )
 from netspec.kinds._bridge_options import OPTIONS
 from netspec.report.routing_commands import given, ip, quoted, routing_command
+from netspec.report.traffic import traffic_commands
 
 _CONF4 = {20: "promote_secondaries", 26: "route_localnet"}
 _ADDR_GEN_MODES = {0: "eui64", 1: "none"}
@@ -65,6 +66,7 @@ def _command(operation: Operation) -> Iterator[str]:
             yield from _flows(operation)
         case _:
             yield from routing_command(operation)
+            yield from traffic_commands(operation)
 
 
 def _netns(operation: NetnsAdd | NetnsAttach | NetnsDelete) -> Iterator[str]:

@@ -13,12 +13,15 @@ from netspec.kinds._skeleton import skeleton
 from netspec.kinds.address import Address
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
+from netspec.kinds.ifb import Ifb
 from netspec.kinds.nat_element import NatElement, element
 from netspec.kinds.nat_table import NatTable, table_of
 from netspec.kinds.neighbor import Neighbor
 from netspec.kinds.netns import Netns
 from netspec.kinds.other_link import OtherLink
 from netspec.kinds.port import Port
+from netspec.kinds.qdisc import Qdisc, bucket
+from netspec.kinds.redirect import Redirect
 from netspec.kinds.route import MAIN, Route
 from netspec.kinds.rule import Rule
 from netspec.kinds.sysctl import Sysctl
@@ -71,6 +74,11 @@ OTHER_OPTIONS: Mapping[str, Any] = {
     "vlan_default_pvid": 7,
 }
 """A bridge's options, each another one than by itself."""
+
+
+def _ifb(name: str) -> tuple[Operation, ...]:
+    return LinkAdd(name=name, kind="ifb", alias=str(ENDPOINT), group=GROUP), LinkSet(name=name, up=True)
+
 
 SPACE = NetnsAdd(name="web", alias=str(ENDPOINT))
 PAIR: tuple[Operation, ...] = (
@@ -242,6 +250,28 @@ EXAMPLES = (
         variants={"value": "10.1.0.11 . 80"},
     ),
     Example(
+        resource=Ifb(
+            mark=ENDPOINT,
+            netns="",
+            name="ifb7",
+            alias=str(ENDPOINT),
+            group=GROUP,
+            mac="02:00:00:00:00:01",
+            up=True,
+        ),
+        variants={"alias": "netspec:default:endpoint/other", "group": 7, "up": False},
+    ),
+    Example(
+        resource=bucket(ENDPOINT, "v0", 2_500_000, 65536),
+        ground=PAIR,
+        variants={"discipline": "another", "rate": 1_250_000, "burst": 131072},
+    ),
+    Example(
+        resource=Redirect(mark=ENDPOINT, netns="", link="v0", to="ifb7"),
+        ground=(*PAIR, *_ifb("ifb7"), *_ifb("ifb8")),
+        variants={"to": "ifb8"},
+    ),
+    Example(
         resource=OtherLink(netns="", name="x0", link_kind="ifb"),
         ground=(LinkAdd(name="x0", kind="ifb"),),
         variants={"alias": "another", "group": 7},
@@ -252,6 +282,9 @@ EXAMPLES = (
 BY_KIND = {type(example.resource): example for example in EXAMPLES}
 
 KEYS = {
+    Ifb: Key("link", "", "ifb7"),
+    Qdisc: Key("qdisc", "", "v0"),
+    Redirect: Key("redirect", "", "v0"),
     AttachedNetns: Key("netns", "", "web"),
     Netns: Key("netns", "", "web"),
     Bridge: Key("link", "", "br0"),
@@ -268,6 +301,9 @@ KEYS = {
 }
 
 TITLES = {
+    Ifb: "link that shapes what is sent",
+    Qdisc: "limit 20mbit",
+    Redirect: "through ifb7",
     AttachedNetns: "/run/netns/web for /proc/4711/ns/net",
     Netns: "network namespace /run/netns/web",
     Bridge: "bridge",

@@ -13,6 +13,7 @@ from netspec.kernel.linux import LinuxKernel
 from netspec.kernel.operations import NextHop
 from netspec.kernel.snapshot import Scope
 from netspec.kinds import kinds
+from netspec.kinds._links import hashed_name
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.neighbor import Neighbor
 from netspec.kinds.other_link import OtherLink
@@ -31,7 +32,7 @@ endpoints:
   web:
     publish: ["8080:80"]
     interfaces:
-      eth0: {bridge: br0, address: 172.17.0.2, host_name: to-web}
+      eth0: {bridge: br0, address: 172.17.0.2, host_name: to-web, limit: {egress: 20mbit}}
       eth1: {bridge: br1, address: 172.18.0.2, host_name: to-web1}
 sysctls:
   net.ipv4.ip_local_port_range: 20000 40000
@@ -45,6 +46,9 @@ HOPS = tuple(
     NextHop(via=ip_address(via), link=link, weight=weight)
     for via, link, weight in (("172.17.0.1", "eth0", 1), ("172.18.0.1", "eth1", 5))
 )
+
+_IFB = hashed_name("ifb", "default", "web", "eth0")
+IFB, QDISC, REDIRECT = Key("link", "", _IFB), Key("qdisc", "", _IFB), Key("redirect", "", "to-web")
 
 MOVES: list[tuple[Key, dict[str, Any]]] = [
     (BRIDGE, {"alias": "netspec:default:bridge/other"}),
@@ -85,6 +89,12 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (ROUTE, {"onlink": True}),
     (ROUTE, {"marked": False, "protocol": 4}),
     (Key("sysctl", "", SYSCTL), {"value": "30000\t40000"}),
+    (IFB, {"alias": "netspec:default:endpoint/other"}),
+    (IFB, {"group": 7}),
+    (IFB, {"up": False}),
+    (QDISC, {"rate": 1_250_000, "queue": 70_000}),
+    (QDISC, {"burst": 131_072}),
+    (REDIRECT, {"to": "br1"}),
     (ELEMENT, {"value": "172.18.0.2 . 81"}),
 ]
 
