@@ -140,6 +140,7 @@ nat:
   netmap: [{from: 10.77.0.0/24, to: 198.51.100.0/24}]
 """
 
+REPLICAS = edited(BASE, ("db: {bridge: br0}", "db: {bridge: br0, replicas: 2, publish: [8000-8001:80]}"))
 LIMITED = edited(BASE, ("db: {bridge: br0}", "db: {bridge: br0, limit: {ingress: 20mbit, egress: 10mbps}}"))
 
 EDITS = (
@@ -195,6 +196,8 @@ EDITS = (
     _edit("endpoint renamed", BASE, ("  db:", "  dc:"), in_place=False),
     _edit("bridge replaced under its ports", BASE, ("br0", "br7"), in_place=False),
     _edit("interface removed", MANY, ("      back0: {bridge: br-back, mtu: 8000}\n", ""), in_place=False),
+    _edit("replicas come", REPLICAS, ("replicas: 2", "replicas: 3"), ("8001:80", "8002:80"), in_place=False),
+    _edit("a replica's ports move", REPLICAS, ("8000-8001", "8001-8002")),
     _edit("limit of what is received", BASE, ("db: {bridge: br0}", "db: {bridge: br0, limit: {ingress: 20mbit}}")),
     _edit(
         "limit of what is sent",

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 from netspec.kernel.operations import Address, Network
 from netspec.kinds._contract import SpecModel
 from netspec.kinds._patterns import CIDR, DESTINATION, IP, NAME, RANGE, whole
-from netspec.kinds._publish import Listen, PortRange, Ports, PublishSpec, parse_ports
+from netspec.kinds._publish import Listen, PortRange, Ports, PublishSpec, parse_ports, unequal
 from netspec.kinds._types import Cidr, LinkName, ip_address, ip_network, object_name, text, wrong
 
 _WITH_PORT = re.compile(r"(?:\[(?P<ip6>[^\]]+)\]|(?P<ip4>[^:\[\]]+))(?::(?P<ports>[0-9-]+))?")
@@ -122,6 +122,8 @@ class DnatSpec(SpecModel):
 
     @model_validator(mode="after")
     def _is_a_publication(self) -> "DnatSpec":
+        if len(self.publication.port) != len(self.publication.to):
+            raise unequal(self.publication.port, self.publication.to)
         if not self.publication.serves(self.target.version):
             raise wrong("NS0162", f"{self.listen} cannot lead to {self.target}: one is IPv4, the other IPv6")
         return self

@@ -123,8 +123,9 @@ class PublishSpec(SpecModel):
 
     @model_validator(mode="after")
     def _ranges_fit(self) -> "PublishSpec":
-        if len(self.port) != len(self.to):
-            raise _unequal(self.port, self.to)
+        # Several onto one may be meant for replicas: who knows of these looks again.
+        if len(self.port) != len(self.to) and len(self.to) != 1:
+            raise unequal(self.port, self.to)
         if self.listen == "loopback" and self.from_:
             hint = "only the host itself reaches its loopback; leave `from` away"
             raise wrong("NS0147", "`from` does not go with `listen: loopback`", hint)
@@ -149,7 +150,8 @@ class PublishSpec(SpecModel):
         return f"{where}{self.port}/{self.protocol}"
 
 
-def _unequal(port: Ports, to: Ports) -> PydanticCustomError:
+def unequal(port: Ports, to: Ports) -> PydanticCustomError:
+    """The error of a range that leads to one of another length."""
     return wrong(
         "NS0142",
         f"{len(port)} host ports cannot lead to {len(to)} target ports",

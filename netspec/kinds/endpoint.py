@@ -16,6 +16,7 @@ from netspec.kinds._intent import Attachment
 from netspec.kinds._limits import LimitSpec, limited
 from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
 from netspec.kinds._publish import PublishSpec
+from netspec.kinds._replicas import MOST_REPLICAS, check_replicas
 from netspec.kinds._spaces import HOST, NetnsSpec, check_host, expand_spaces
 from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, wrong
 from netspec.kinds.address import Address, address_key, broadcast_of
@@ -72,6 +73,8 @@ class EndpointSpec(InterfaceSpec):
     """Interfaces by name inside the namespace; an empty map for none."""
     publish: Annotated[tuple[PublishSpec, ...], Field(examples=[["6379:6379", "127.0.0.1:8080:80/tcp"]])] = ()
     """Published ports, as Docker's `-p` writes them or in the long form."""
+    replicas: Annotated[int, Field(strict=True, ge=1, le=MOST_REPLICAS)] | None = None
+    """How many of it there are: NAME-1, NAME-2 and so on. Host ports are ranges then, of which each has one."""
 
     @model_validator(mode="after")
     def _has_interfaces(self) -> "EndpointSpec":
@@ -80,6 +83,7 @@ class EndpointSpec(InterfaceSpec):
             raise wrong("NS0155", "interface keys stand beside `interfaces`", "move them into interfaces: {eth0: …}")
         if self.interfaces is None and self.bridge is None:
             raise wrong("NS0152", "the endpoint joins nothing", "name its bridge, or write interfaces: {} for none")
+        check_replicas(self)
         return self
 
     @property

@@ -1,6 +1,6 @@
 """All that is wrong with a spec at once: what is wrong is left out, and the rest is judged again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from netspec.diagnostics import Diagnostic, Related
 from netspec.kinds._contract import Finding, Section
 from netspec.kinds._intent import Present
+from netspec.kinds._replicas import Replicated, replicated
 from netspec.spec.desired import desired
 from netspec.spec.remainder import Remainder
 from netspec.spec.tree import Tree
@@ -32,13 +33,39 @@ def judge(tree: Tree, model: type[BaseModel], sections: Iterable[Section]) -> An
             if not _shape(findings_of(error, data, model), rest, tree):
                 break
             continue
-        findings = [each for section in sections for each in section.check(getattr(document, section.name), document)]
+        replicas = _taken_apart(document, tree)
+        if replicas.written:
+            document = document.model_copy(update={"endpoints": replicas.endpoints})
+        findings = list(replicas.findings) or [
+            each for section in sections for each in section.check(getattr(document, section.name), document)
+        ]
         if not findings and not tree.faults:
             return document
         # What expanding shows is told here only beside other faults: for a valid document it depends on the host.
-        if not _relations(findings or desired(document, Present()).findings, rest, tree):
+        found = findings or desired(document, Present()).findings
+        if not _relations(list(_as_written(found, replicas)), rest, tree):
             break
     raise tree.faults.error()
+
+
+def _taken_apart(document: Any, tree: Tree) -> Replicated:  # noqa: ANN401
+    """The endpoints with replicas as endpoints of their own, which the tree then knows."""
+    replicas = replicated(getattr(document, "endpoints", {}))
+    for replica, name in replicas.written.items():
+        tree.give_name(("endpoints", replica), ("endpoints", name))
+    return replicas
+
+
+def _as_written(findings: Iterable[Finding], replicas: Replicated) -> Iterator[Finding]:
+    """Findings with paths into the spec; what is wrong with all replicas is said of the first."""
+    told = set()
+    for each in findings:
+        path = replicas.as_written(each.path)
+        if path == each.path or (each.code, path) not in told:
+            told.add((each.code, path))
+            yield replace(
+                each, path=path, related=tuple((replicas.as_written(there), words) for there, words in each.related)
+            )
 
 
 def diagnostic_of(finding: Finding, tree: Tree) -> Diagnostic:

@@ -44,6 +44,11 @@ class Tree:
         """Whether the section is there, and the entry where the path names one."""
         return bool(path) and path[:2] in self._homes
 
+    def give_name(self, name: Path, path: Path) -> None:
+        """Let an entry be found under another name too."""
+        if path in self._homes:
+            self._homes[name] = self._homes[path]
+
     def add(self, content: Content) -> None:
         """Put one file's sections beside those of the files before it."""
         self._homes.setdefault((), (content, ()))
