@@ -10,6 +10,9 @@ __all__ = ["main"]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line, by default that of the process, and return its exit code."""
+    from netspec.cli.output import open_missing_streams
+
+    open_missing_streams()
     words = sys.argv[1:] if arguments is None else arguments
     if words == ["--version"]:
         # Asked for by scripts and by installers: not worth importing a parser for.

@@ -3,6 +3,7 @@
 import typer
 
 from netspec.cli.help import add
+from netspec.cli.output import write
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.errors import Refused
@@ -31,4 +32,6 @@ def commands(context: typer.Context, path: PathArgument = None) -> None:
     session.diagnostics(proposal.diagnostics)
     if proposal.diagnostics:
         raise Refused("Refused: apply would not do this.")
-    typer.echo(render(Program(proposal.plan.steps).operations), nl=False)
+    write(render(Program(proposal.plan.steps).operations))
+    if not proposal.plan:
+        session.note("netspec: the kernel equals the spec; there is nothing to type.")

@@ -1,6 +1,5 @@
 """The entry point: options, commands, and the exit code of whatever happens."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ from netspec import __version__
 from netspec.cli import apply, commands, destroy, lock, plan, sandbox, schema, show, validate, version, watch
 from netspec.cli.help import listed
 from netspec.cli.options import Color, Options, Output, hoist
+from netspec.cli.output import write
 from netspec.cli.session import Session
-from netspec.errors import NetspecError
+from netspec.errors import NetspecError, UsageError
 
 USAGE = 64
 # The base class of all complaints about a command line, wherever typer keeps its click.
@@ -45,7 +45,7 @@ app = typer.Typer(
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"netspec {__version__}")
+        write(f"netspec {__version__}\n")
         raise typer.Exit
 
 
@@ -87,7 +87,9 @@ def common(
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
 ) -> None:
-    """Decide the common options."""
+    """Decide the common options. Raises UsageError for a file that cannot be written."""
+    if json_into is not None:
+        _writable(json_into)
     context.obj = Session(
         Options(
             stack=stack,
@@ -101,6 +103,15 @@ def common(
             lock_timeout=lock_timeout,
         )
     )
+
+
+def _writable(path: Path) -> None:
+    """Find out before anything is done."""
+    try:
+        with path.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}.") from None
 
 
 for module in (validate, plan, apply, destroy, show, watch, lock, schema, sandbox, commands, version):
@@ -118,9 +129,6 @@ def run(arguments: Sequence[str]) -> int:
     except CommandLineError as error:
         sys.stderr.write(f"netspec: {_complaint(error)}\n")
         return USAGE
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001  the last line of defence between users and tracebacks
         return _unforeseen(error, words)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netspec.cli.help import add
+from netspec.cli.output import write
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 
@@ -64,7 +65,7 @@ def show_proposal(session: Session, proposal: "Proposal") -> None:
 
     view = session.view(proposal)
     if not session.as_json and not (session.options.quiet and not proposal.diagnostics):
-        typer.echo(render(view, session.style(), verbose=session.options.verbose), nl=False)
+        write(render(view, session.style(), verbose=session.options.verbose))
     session.warn(proposal.warnings)
 
 

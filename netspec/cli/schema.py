@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from netspec.cli.help import add
+from netspec.cli.output import write
 from netspec.errors import UsageError
 
 
@@ -32,4 +33,4 @@ def schema(
     known = schemas()
     if name not in known:
         raise UsageError(f'there is no schema "{name}"; there are {", ".join(known)}.')
-    typer.echo(text_of(known[name]), nl=False)
+    write(text_of(known[name]))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.cli.options import Options, Output, host_name
+from netspec.cli.output import write
 from netspec.diagnostics import Diagnostic
 from netspec.errors import NetspecError, SpecError, UsageError
 
@@ -105,8 +106,11 @@ class Session:
     def say(self, text: str) -> None:
         """Print a line for people, unless they want quiet or the output is JSON."""
         if not self.options.quiet and not self.as_json:
-            sys.stdout.write(text if text.endswith("\n") else text + "\n")
-            sys.stdout.flush()
+            try:
+                write(text if text.endswith("\n") else text + "\n")
+            except NetspecError as error:
+                # What it tells of has happened, whoever hears of it.
+                sys.stderr.write(f"netspec: {error.message}\n")
 
     def note(self, text: str) -> None:
         """A remark on standard error."""
@@ -120,12 +124,16 @@ class Session:
             return
         document = make()
         if self.options.json_into is not None:
-            try:
-                self.options.json_into.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-            except OSError as error:
-                raise UsageError(f"cannot write {self.options.json_into}: {error.strerror}.") from None
+            self._write_into(self.options.json_into, json.dumps(document, indent=2) + "\n")
         if self.as_json:
-            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+            write(json.dumps(document, indent=2) + "\n")
+
+    def _write_into(self, path: Path, text: str) -> None:
+        """A file that cannot be written now could be at the start: no reason to take back what was done."""
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            sys.stderr.write(f"netspec: cannot write {path}: {error.strerror}.\n")
 
     def diagnostics(self, found: Iterable[Diagnostic]) -> None:
         """Show what is wrong, on standard error."""
@@ -146,8 +154,7 @@ class Session:
             return True
         if not sys.stdin.isatty():
             raise UsageError("there is no terminal to ask on: add --yes to go on without asking.")
-        sys.stdout.write(f"{question} [y/N] ")
-        sys.stdout.flush()
+        write(f"{question} [y/N] ")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def fail(self, error: NetspecError) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netspec.cli.help import add
+from netspec.cli.output import write
 from netspec.cli.session import Session
 from netspec.errors import NetspecError
 
@@ -49,7 +50,7 @@ def show(
     shown = resources if address is None else _named(address, resources, stack)
     session.document(lambda: show_document(shown, stack))
     if not session.as_json:
-        typer.echo(render(resources, stack, session.style(), address=address or ""), nl=False)
+        write(render(resources, stack, session.style(), address=address or ""))
 
 
 def _named(address: str, resources: tuple["Resource", ...], stack: str) -> tuple["Resource", ...]:

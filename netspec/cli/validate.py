@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from netspec.cli.help import add
+from netspec.cli.output import write
 from netspec.cli.session import Session
 from netspec.errors import SpecError
 
@@ -60,7 +61,7 @@ def validate(
 
         from netspec.spec.document import expand_to_long_form
 
-        typer.echo(yaml.safe_dump(expand_to_long_form(loaded.document), sort_keys=False), nl=False)
+        write(yaml.safe_dump(expand_to_long_form(loaded.document), sort_keys=False))
         return
     session.say("The spec is valid.")
 

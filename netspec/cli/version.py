@@ -6,6 +6,7 @@ import typer
 
 from netspec import __version__
 from netspec.cli.help import add
+from netspec.cli.output import write
 
 
 def register(app: typer.Typer) -> None:
@@ -20,4 +21,4 @@ def register(app: typer.Typer) -> None:
 
 def version() -> None:
     """Print the versions of netspec, Python and the kernel."""
-    typer.echo(f"netspec {__version__} (Python {platform.python_version()}, Linux {platform.release()})")
+    write(f"netspec {__version__} (Python {platform.python_version()}, Linux {platform.release()})\n")

@@ -37,7 +37,9 @@ class LinuxKernel:
         except DumpUnsteady:
             raise KernelError(errno.EAGAIN, None, "links change faster than they can be read") from None
         except PermissionError as error:
-            raise PrivilegeMissing(f"reading the network needs CAP_NET_ADMIN: {error.strerror}.") from error
+            raise PrivilegeMissing(
+                f"reading the network needs CAP_NET_ADMIN: run it as root ({error.strerror})."
+            ) from error
         except OSError as error:
             raise KernelError(error.errno or errno.EIO, None) from error
         return Snapshot(

@@ -5,6 +5,7 @@ loading one, its listing is digested and kept, with the digest of what was loade
 element of its set `fingerprint`. Whoever changes a chain, a rule or a set later on changes the listing.
 """
 
+import ctypes
 import errno
 import os
 import re
@@ -187,6 +188,8 @@ def _open() -> Any:  # noqa: ANN401  the module ships no types
             "(Debian, Ubuntu, Fedora), or `pip install pip-nftables`."
         ) from None
     try:
+        # By itself first: the module's own object complains when it goes half-made.
+        ctypes.CDLL("libnftables.so.1")
         return nftables.Nftables()
     except OSError:
         raise LibraryMissing(

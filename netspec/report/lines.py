@@ -49,7 +49,7 @@ def below(each: ObjectChange, parts: Iterable[Resource], style: Style, *, verbos
     elif each.symbol not in (ADD, REMOVE):
         found += _details(each, several=sum(isinstance(one, Veth) for one in resources) > 1)
     consequence = _CONSEQUENCE.get(Disruption.REBUILD if each.symbol == REBUILD else each.disruption)
-    if consequence and each.symbol != REMOVE:
+    if consequence and each.symbol not in (ADD, REMOVE):
         found.append(Line(consequence, "interrupts"))
     width = max((len(line.label) for line in found), default=0)
     for line in dict.fromkeys(found):

@@ -103,12 +103,16 @@ def is_set_again(change: Change) -> bool:
 def _symbol(each: ObjectChange, *, in_spec: bool, in_kernel: bool) -> str:
     if not in_spec:
         return REMOVE
-    if not in_kernel and all(change.action is Action.CREATE for change in each.changes):
-        return ADD
+    if not in_kernel and not (each.address.startswith("sysctl/") and _moves(each.changes)):
+        return ADD  # what stands there is a stranger's, and in the way
     grounds = [change for change in each.changes if change.key.kind in ("netns", "link")]
     done = {change.action for change in grounds}
     renamed = {Action.CREATE, Action.DELETE} <= done and not done & {Action.UPDATE}
     return REBUILD if Action.REPLACE in done or (renamed and len(grounds) == 2) else CHANGE
+
+
+def _moves(changes: Iterable[Change]) -> bool:
+    return any(change.action is Action.UPDATE for change in changes)
 
 
 def _reading_order(each: ObjectChange) -> tuple[int, str]:

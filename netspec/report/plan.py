@@ -51,6 +51,8 @@ def render(view: PlanView, style: Style = PLAIN, *, verbose: bool = False) -> st
     """The whole plan as text, ending in a newline."""
     objects = view.objects
     total = len(view.known)
+    if not objects and not total:
+        return f"No changes. Stack {view.stack} owns nothing on this host.\n"
     if not objects:
         return f"No changes. The kernel equals the spec ({_many(total, 'object')}).\n"
     head = f"{view.host}  stack {view.stack}  {_many(total, 'object')}, {total - len(objects)} in sync"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from netspec.core.change import FieldChange
 from netspec.core.resource import Resource
 from netspec.kinds.address import Address
+from netspec.kinds.bridge import Bridge
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import NatTable
 from netspec.kinds.route import Route
@@ -40,6 +41,8 @@ def is_derived(resource: Resource) -> bool:
 def words_of(resource: Resource, *, several: bool = False) -> str:
     """A kernel object in a few words; with its interface where its endpoint has `several`."""
     match resource:
+        case Bridge():
+            return f"bridge {resource.name}"
         case Address():
             return f"address {resource.address}" + (f" on {resource.link}" if several else "")
         case NatElement():

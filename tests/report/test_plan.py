@@ -240,7 +240,7 @@ def test_colour_adds_nothing_but_colour() -> None:
 def test_nothing_to_do() -> None:
     """One line; an object is one object."""
     assert render(view(BASE, BASE)) == "No changes. The kernel equals the spec (6 objects).\n"
-    assert render(view(EMPTY, EMPTY)) == "No changes. The kernel equals the spec (0 objects).\n"
+    assert render(view(EMPTY, EMPTY)) == "No changes. Stack default owns nothing on this host.\n"
 
 
 def test_many_publications_are_counted() -> None:

@@ -45,7 +45,7 @@ def test_it_reads() -> None:
     [
         ("nat", ["└─ nat", "   ├─ masquerade 10.1.0.0/24", "   └─ masquerade fd00:1::/64"]),
         ("sysctl/net.ipv4.ip_forward", ["└─ sysctl/net.ipv4.ip_forward  1  (was 0)"]),
-        ("link/br0", ["└─ link/br0  bridge"]),
+        ("link/br0", ["└─ link/br0  bridge br0"]),
         ("route/web/default", ["└─ route/web/default  default route via 10.1.0.1"]),
         ("route/web/::/0", ["└─ route/web/::/0  IPv6 default route via fd00:1::1"]),
     ],

@@ -1,0 +1,38 @@
+"""Standard output, where it may be a pipe that nobody reads any more, a full disk, or not there at all."""
+
+import os
+import sys
+
+from netspec.errors import NetspecError
+
+
+def open_missing_streams() -> None:
+    """A descriptor of the three that was closed before we started leads nowhere from now on.
+
+    Else the next file or socket would get its number, and our words.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  as long as we live
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
+def write(text: str) -> None:
+    """Print text as it is. Nobody reads it: that is no failure, and no reason to stop. Raises NetspecError."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _to_nowhere()
+    except OSError as error:
+        _to_nowhere()
+        raise NetspecError(f"cannot write to standard output: {error.strerror}.") from None
+
+
+def _to_nowhere() -> None:
+    """What follows, and what is still in the buffer, goes to nobody."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
