@@ -73,11 +73,11 @@ def _addresses(link: dict[str, Any]) -> list[str]:
     return sorted(f"{link['ifname']} {_text(each)}" for each in held)
 
 
-def _text(value: Any) -> str:  # noqa: ANN401  JSON
+def _text(value: Any) -> str:  # noqa: ANN401  of JSON
     return json.dumps(_steady(value), sort_keys=True)
 
 
-def _steady(value: Any) -> Any:  # noqa: ANN401  JSON
+def _steady(value: Any) -> Any:  # noqa: ANN401  of JSON
     if isinstance(value, dict):
         return {
             key: sorted(STEADY_FLAGS & set(each)) if key == "flags" else _steady(each)

@@ -11,6 +11,7 @@ from netspec.spec.desired import desired, wanted_sysctls
 from netspec.spec.document import Loaded, parse
 from netspec.spec.source import SourceFile, digest
 from netspec.spec.tree import load
+from tests import specs_inside as inside
 
 
 def loaded(text: str) -> Loaded:
@@ -41,6 +42,8 @@ def intent(text: str) -> Intent:
 
 
 EMPTY = "netspec: 1\n"
+INSIDE = inside.INSIDE
+BARE = INSIDE[: INSIDE.index("    routes:\n")]
 
 BASE = """\
 netspec: 1
@@ -143,7 +146,7 @@ nat:
 REPLICAS = edited(BASE, ("db: {bridge: br0}", "db: {bridge: br0, replicas: 2, publish: [8000-8001:80]}"))
 LIMITED = edited(BASE, ("db: {bridge: br0}", "db: {bridge: br0, limit: {ingress: 20mbit, egress: 10mbps}}"))
 
-EDITS = (
+EDITS: tuple[Edit, ...] = (
     _edit("bridge mtu", BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], mtu: 1400}")),
     _edit("endpoint mtu", BASE, ("{bridge: br0}", "{bridge: br0, mtu: 1300}")),
     _edit("mtu too small for IPv6", BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], mtu: 576}")),
@@ -214,6 +217,8 @@ EDITS = (
     Edit("another network", MANY, DUAL, in_place=False),
     Edit("sysctls come", BASE, SYSCTLS, in_place=False),
 )
+EDITS += tuple(_edit(name, INSIDE, edit) for name, edit in inside.EDITS)
+EDITS += (Edit("nothing is said of the inside", INSIDE, BARE, in_place=False),)
 """Every field of the language changes in one of these."""
 
 BY_START = {

@@ -148,7 +148,7 @@ def _add_renaming(graph: _Graph, node: Node, before: Resource, after: Resource) 
 
 def _connect(graph: _Graph, node: Node, step: Step) -> None:
     if step.after is not None:
-        for required in step.after.requires():
+        for required in (*step.after.requires(), *step.after.follows()):
             graph.put_before(graph.makers.get(required), node)
         for key in provided(step.after):
             if key in graph.breakers and graph.makers.get(key) == node:

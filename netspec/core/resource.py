@@ -135,6 +135,10 @@ class Resource:
         """The keys of resources that the kernel changes along with this one, whether that is wanted or not."""
         return iter(())
 
+    def follows(self) -> Iterator[Key]:
+        """The keys of what is made first, where both are made; it does not go with them."""
+        return iter(())
+
     def swept_by(self) -> Iterator[tuple[Key, str]]:
         """Keys and fields of other resources: where such a field changes in place, the kernel drops this."""
         return iter(())

@@ -10,8 +10,10 @@ from netspec.core.elements import ifname
 from netspec.core.resource import Mark, Resource
 from netspec.kinds import _endpoint_checks
 from netspec.kinds._contract import Expansion, Section, SpecModel
+from netspec.kinds._endpoint_routing import Inside, replaces_default, routed
 from netspec.kinds._exposure import exposed
 from netspec.kinds._guard import guarded
+from netspec.kinds._inside import InsideSpec
 from netspec.kinds._intent import Attachment
 from netspec.kinds._limits import LimitSpec, limited
 from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
@@ -64,7 +66,7 @@ class InterfaceSpec(SpecModel):
         return bool(self.model_fields_set & set(InterfaceSpec.model_fields))
 
 
-class EndpointSpec(InterfaceSpec):
+class EndpointSpec(InsideSpec, InterfaceSpec):
     """A network namespace, its interfaces, and the ports it publishes. Interface keys here mean `eth0`."""
 
     netns: NetnsSpec | None = None
@@ -115,8 +117,13 @@ def expand(specs: Mapping[str, EndpointSpec], expansion: Expansion) -> Iterator[
     for name, spec in specs.items():
         mark = expansion.mark(f"endpoint/{name}")
         attachments = expansion.attachments.get(name, ())
-        for attachment, interface in zip(attachments, spec.all_interfaces().values(), strict=True):
+        inside = Inside(spec.space(name), attachments, spec.routes)
+        interfaces = spec.all_interfaces()
+        for attachment, interface in zip(attachments, interfaces.values(), strict=True):
             yield from _interface(attachment, interface, mark, publishes=bool(spec.publish))
+            yield from _default_routes(attachment, spec, mark)
+        ends = {each: host_end(mark.stack, name, each, interface) for each, interface in interfaces.items()}
+        yield from routed(spec, inside, mark, ends)
         for index, publication in enumerate(spec.publish):
             origin = expansion.mark(f"endpoint/{name}.publish[{index}]")
             yield from exposed(publication, attachments, origin)
@@ -164,14 +171,21 @@ def _addresses(attachment: Attachment, mark: Mark) -> Iterator[Resource]:
     netns, link = attachment.netns, attachment.interface
     for address in attachment.addresses:
         yield Address(mark=mark, netns=netns, link=link, address=address, broadcast=broadcast_of(address))
+
+
+def _default_routes(attachment: Attachment, spec: EndpointSpec, mark: Mark) -> Iterator[Resource]:
+    netns, link = attachment.netns, attachment.interface
     for gateway in attachment.default_routes:
+        metric = 0 if gateway.version == 4 else IPV6_METRIC
+        if replaces_default(spec.routes, gateway.version, metric):
+            continue
         near = (address for address in attachment.addresses if gateway in address.network)
         yield Route(
             mark=mark,
             netns=netns,
             to=ip_network("0.0.0.0/0" if gateway.version == 4 else "::/0"),
             table=MAIN,
-            metric=0 if gateway.version == 4 else IPV6_METRIC,
+            metric=metric,
             via=gateway,
             link=link,
             stands_on=tuple(address_key(netns, link, address) for address in near),

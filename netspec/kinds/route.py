@@ -30,7 +30,8 @@ Somewhere = Address | Literal[""]
 class Route(Resource):
     """A route to `to`: over a gateway, straight over a link, over several next hops, or nowhere.
 
-    `stands_on` are the keys of what makes its gateways reachable; `metric` is RTA_PRIORITY; `type` and `scope` are
+    `stands_on` are the keys of addresses that its gateways are near to, or that it sends from; `over` are routes
+    that lead to its gateways, and need not stay; `metric` is RTA_PRIORITY; `type` and `scope` are
     RTN_* and RT_SCOPE_* numbers; `mtu` 0 is that of the link.
     """
 
@@ -49,6 +50,7 @@ class Route(Resource):
     marked: bool | None = in_place(default=True, disruption=Disruption.NONE)
     protocol: int = carried(PROTOCOL)
     stands_on: tuple[Key, ...] = carried(())
+    over: tuple[Key, ...] = carried(())
 
     rank: ClassVar[int] = 6
 
@@ -57,10 +59,14 @@ class Route(Resource):
         return route_key(self.netns, self.to, self.table, self.metric)
 
     def requires(self) -> Iterator[Key]:
-        """Its links, and what makes its gateways reachable."""
+        """Its links, and addresses."""
         for link in self.links:
             yield Key("link", self.netns, link)
         yield from self.stands_on
+
+    def follows(self) -> Iterator[Key]:
+        """The routes that lead to its gateways: they are looked up once, when it is made."""
+        return iter(self.over)
 
     def cascades(self) -> Iterator[Key]:
         """The kernel drops routes with their link; of several next hops IPv6 drops only one."""
@@ -116,7 +122,8 @@ def observe(snapshot: Snapshot) -> Iterator[Route]:
             onlink=row.onlink,
             marked=mine,
             protocol=row.protocol,
-            stands_on=tuple(ground.of(row)),
+            stands_on=tuple(ground.addresses(row)),
+            over=tuple(ground.routes(row)),
         )
 
 
@@ -134,10 +141,13 @@ class _Ground:
             if route.link and not route.via and route.type == UNICAST:
                 self._direct.setdefault(route.netns, []).append(route)
 
-    def of(self, row: RouteRow) -> Iterator[Key]:
-        """The keys that a route needs to be made again."""
+    def addresses(self, row: RouteRow) -> Iterator[Key]:
+        """The one that a route sends from."""
         if row.source and (row.netns, row.source) in self._addresses:
             yield self._addresses[row.netns, row.source]
+
+    def routes(self, row: RouteRow) -> Iterator[Key]:
+        """Those that lead to its gateways."""
         gateways = [via for via in (row.via, *(hop.via for hop in row.nexthops)) if via]
         for direct in self._direct.get(row.netns, ()) if gateways and not row.onlink else ():
             if any(via in direct.to for via in gateways):

@@ -9,6 +9,7 @@ from netspec.core.state import Contradiction, State, merge
 from netspec.kernel.operations import Address
 from netspec.kinds import sections
 from netspec.kinds._contract import Expansion, Finding
+from netspec.kinds._endpoint_routing import check_routing
 from netspec.kinds._intent import UNLOCKED, Lock, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
 from netspec.kinds._spaces import check_present
@@ -43,6 +44,7 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     findings = list(attached.findings)
     findings.extend(_too_narrow(document, segments))
     findings.extend(check_present(document, present))
+    findings.extend(check_routing(document, attached.by_endpoint))
     expansion = Expansion(document.stack, segments, attached.by_endpoint, references=present.references)
     resources = [
         resource for section in sections() for resource in section.expand(getattr(document, section.name), expansion)

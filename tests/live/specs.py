@@ -1,6 +1,7 @@
 """Specs that tests bring to life, by name: one is the example, the others go where it does not."""
 
 from tests.live.driving import EXAMPLE
+from tests.specs_inside import INSIDE
 
 DOCKER0 = EXAMPLE.read_text(encoding="utf-8")
 
@@ -91,7 +92,10 @@ endpoints:
   a: {bridge: sw0}
 """
 
+INSIDE_ALONE = f"{INSIDE}stack: inside\n"
+
 ALL = {
+    "inside": INSIDE_ALONE,
     "docker0": DOCKER0,
     "dual stack": DUAL_STACK,
     "publications": PUBLICATIONS,
@@ -101,4 +105,4 @@ ALL = {
 }
 
 STACKS = {"docker0": "default", "dual stack": "default", "publications": "shop"}
-STACKS |= {"several networks": "lab.2", "no network": "switch", "spanning tree": "default"}
+STACKS |= {"inside": "inside", "several networks": "lab.2", "no network": "switch", "spanning tree": "default"}

@@ -15,7 +15,6 @@ from netspec.kernel.snapshot import Scope
 from netspec.kinds import kinds
 from netspec.kinds._links import hashed_name
 from netspec.kinds.attached_netns import AttachedNetns
-from netspec.kinds.neighbor import Neighbor
 from netspec.kinds.other_link import OtherLink
 from tests.kinds.examples import OTHER_OPTIONS
 from tests.live.driving import apply
@@ -31,6 +30,7 @@ bridges:
 endpoints:
   web:
     publish: ["8080:80"]
+    neighbors: [{address: 172.17.0.9, mac: 02:00:00:00:00:09}]
     interfaces:
       eth0: {bridge: br0, address: 172.17.0.2, host_name: to-web, limit: {egress: 20mbit}}
       eth1: {bridge: br1, address: 172.18.0.2, host_name: to-web1}
@@ -42,6 +42,7 @@ SYSCTL = "net.ipv4.ip_local_port_range"
 BRIDGE, VETH, PORT = Key("link", "", "br0"), Key("link", "", "to-web"), Key("port", "", "to-web")
 NETNS, ADDRESS = Key("netns", "", "web"), Key("address", "web", "eth0/172.17.0.2/16")
 ROUTE, ELEMENT = Key("route", "web", "default"), Key("element", "", "publish4 tcp . 8080")
+NEIGHBOR = Key("neighbor", "web", "eth0/172.17.0.9")
 HOPS = tuple(
     NextHop(via=ip_address(via), link=link, weight=weight)
     for via, link, weight in (("172.17.0.1", "eth0", 1), ("172.18.0.1", "eth1", 5))
@@ -88,6 +89,9 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (ROUTE, {"mtu": 1400}),
     (ROUTE, {"onlink": True}),
     (ROUTE, {"marked": False, "protocol": 4}),
+    (NEIGHBOR, {"mac": "02:00:00:00:00:0a"}),
+    (NEIGHBOR, {"marked": False, "protocol": 4}),
+    (NEIGHBOR, {"marked": False, "protocol": 0}),
     (Key("sysctl", "", SYSCTL), {"value": "30000\t40000"}),
     (IFB, {"alias": "netspec:default:endpoint/other"}),
     (IFB, {"group": 7}),
@@ -157,7 +161,7 @@ def unmarked(resource: Resource | None) -> Resource | None:
     """Without its mark, which follows the alias, and what the kernel keeps beside the point."""
     if resource is None:
         return None
-    beside = {"settings": (), "stands_on": (), "former": None}
+    beside = {"settings": (), "stands_on": (), "over": (), "former": None}
     carried = {name: value for name, value in beside.items() if hasattr(resource, name)}
     return dataclasses.replace(resource, mark=None, **carried)
 
@@ -179,7 +183,7 @@ def test_every_field_that_changes_in_place_is_moved_here() -> None:
     declared = {
         (kind.resource, each.name)
         for kind in kinds()
-        if kind.resource not in (OtherLink, AttachedNetns, Neighbor)
+        if kind.resource not in (OtherLink, AttachedNetns)
         for each in _fields(kind.resource)
         if _policy(each) is Policy.IN_PLACE
     }

@@ -1,0 +1,66 @@
+"""An endpoint with all that its namespace can be told, and edits of one thing each."""
+
+INSIDE = """\
+netspec: 1
+bridges:
+  br0: {subnets: [10.1.0.0/24, "fd00:1::/64"]}
+  br1: {subnets: [10.2.0.0/24, "fd00:2::/64"]}
+endpoints:
+  web:
+    interfaces:
+      eth0: {bridge: br0, addresses: [10.1.0.10, "fd00:1::10"]}
+      eth1: {bridge: br1, addresses: [10.2.0.10, "fd00:2::10"]}
+    routes:
+      - {to: 10.50.0.0/16, via: 10.1.0.7}
+      - {to: 10.51.0.0/16, dev: eth1}
+      - {to: 10.52.0.0/16, via: 10.51.0.1}
+      - {to: 10.53.0.0/16, nexthops: [{via: 10.1.0.7}, {via: 10.2.0.7, weight: 3}]}
+      - {to: 10.54.0.0/16, type: blackhole}
+      - {to: default, via: 10.2.0.1, table: 100, source: 10.2.0.10}
+      - {to: "fd00:50::/64", via: "fd00:1::7", mtu: 1400}
+      - {to: "fd00:51::/64", nexthops: [{via: "fd00:1::7"}, {via: "fd00:2::7", weight: 3}]}
+      - {to: "fd00:52::/64", type: prohibit}
+      - {to: 10.55.0.0/16, via: 192.0.2.1, dev: eth0, onlink: true}
+    rules:
+      - {from: 10.2.0.10, table: 100}
+      - {fwmark: 0x10/0xff, table: 200}
+      - {to: "fd00:99::/64", action: unreachable, priority: 500}
+    neighbors:
+      - {address: 10.1.0.7, mac: 02:00:00:00:00:07}
+      - {address: "fd00:2::7", mac: 02:00:00:00:00:07}
+  db: {bridge: br0, routes: [{to: default, via: 10.1.0.254}]}
+"""
+
+EDITS = (
+    ("route's gateway", ("via: 10.1.0.7}\n      - {to: 10.51", "via: 10.1.0.8}\n      - {to: 10.51")),
+    ("route's link", ("{to: 10.51.0.0/16, dev: eth1}", "{to: 10.51.0.0/16, dev: eth0}")),
+    ("route's destination", ("10.51.0.0/16", "10.51.0.0/20")),
+    ("route becomes direct", ('via: "fd00:1::7", mtu: 1400', "dev: eth0")),
+    ("route closes", ('"fd00:50::/64", via: "fd00:1::7", mtu: 1400', '"fd00:50::/64", type: blackhole')),
+    ("route has several ways", ("via: 10.1.0.7}\n", "nexthops: [{via: 10.1.0.7}, {via: 10.2.0.9}]}\n")),
+    ("weight of a way", ("weight: 3", "weight: 5")),
+    ("one way is left", (", {via: 10.2.0.7, weight: 3}", "")),
+    ("route's type", ("type: blackhole", "type: unreachable")),
+    ("route's metric", ("via: 10.51.0.1", "via: 10.51.0.1, metric: 5")),
+    ("route's table", ("table: 100, source", "table: 101, source")),
+    ("route's source", (", source: 10.2.0.10", "")),
+    ("route's mtu", ("mtu: 1400", "mtu: 1300")),
+    ("route's scope", ("via: 10.51.0.1", "via: 10.51.0.1, scope: site")),
+    ("route onlink", (", dev: eth0, onlink: true", ", type: unicast, dev: eth1, onlink: true")),
+    ("address that routes send from", ("10.2.0.10", "10.2.0.77")),
+    ("own default route", (", routes: [{to: default, via: 10.1.0.254}]", "")),
+    ("rule's priority", ("priority: 500", "priority: 501")),
+    ("rule's prefix", ("{from: 10.2.0.10, table", "{from: 10.2.0.0/25, table")),
+    ("rule for everybody", ("from: 10.2.0.10, table: 100", "table: 100")),
+    ("rule's table", ("table: 200", "table: 201")),
+    ("rule's mark", ("0x10/0xff", "0x11")),
+    ("rule's action", ("unreachable, p", "blackhole, p")),
+    ("rule's link", ("{fwmark", "{iif: lo, fwmark")),
+    ("rule comes first", ("rules:\n", "rules:\n      - {oif: eth1, table: 300}\n")),
+    ("neighbor's mac", ("02:00:00:00:00:07", "02:00:00:00:00:08")),
+    ("neighbor's address", ("address: 10.1.0.7,", "address: 10.1.0.8,")),
+    ("link's mac under neighbors", ("eth0: {bridge: br0,", "eth0: {bridge: br0, mac: 02:bb:00:00:00:01,")),
+    ("neighbor's link", ('"fd00:2::7", mac', '"fd00:2::7", dev: eth0, mac')),
+    ("subnet under routes", ("10.1.0.", "10.7.0.")),
+)
+"""Names, and texts with what comes in their place."""
