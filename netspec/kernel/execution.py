@@ -12,13 +12,16 @@ import errno
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from netspec.kernel import rtnetlink as rt
 from netspec.kernel import rtnetlink_rows as rows
+from netspec.kernel.announcing import Announcements
 from netspec.kernel.conntrack import delete_flows
 from netspec.kernel.netlink import BATCH_MESSAGES, Answer, Channel, NoAnswer
 from netspec.kernel.operations import (
     AddressDelete,
+    Announce,
     ElementAdd,
     ElementDelete,
     FlowDelete,
@@ -74,6 +77,7 @@ class Run:
         self._nft: list[NftOperation] = []
         self._flows: list[FlowDelete] = []
         self._additions_to_come = 0
+        self._announcements = Announcements(spaces)
 
     def close(self) -> None:
         """Let go of all namespaces."""
@@ -87,9 +91,11 @@ class Run:
                 continue
             if self._settle():
                 self._progress(done)
+            self._announcements.note(operation)
             self._do(operation)
             self._progress(done + 1)
         self._settle()
+        self._announce()
         self._progress(len(operations))
 
     def _gathered(self, operation: Operation) -> bool:
@@ -105,6 +111,9 @@ class Run:
             case FlowDelete():
                 self._settle_removals()
                 self._flows.append(operation)
+            case Announce():
+                # Last of all: a port may not be there yet, and what it may send is in nftables.
+                self._announcements.gather(operation)
             case _:
                 return False
         return True
@@ -112,6 +121,10 @@ class Run:
     def _settle(self) -> bool:
         """Do what has been gathered; whether there was anything."""
         return any([self._settle_removals(), self._settle_nft()])
+
+    def _announce(self) -> None:
+        for each in self._announcements.due():
+            self._guarded(each, partial(self._announcements.tell, each))
 
     def _settle_nft(self) -> bool:
         if not self._nft and not self._flows:

@@ -24,6 +24,7 @@ from netspec.kernel.fake_traffic import add_qdisc, add_redirect, delete_qdisc, d
 from netspec.kernel.operations import (
     AddressAdd,
     AddressDelete,
+    Announce,
     ElementAdd,
     ElementDelete,
     FlowDelete,
@@ -142,6 +143,12 @@ def _transaction(operation: Operation) -> str | None:
     return None
 
 
+def _announce(host: Host, operation: Announce) -> None:
+    link = host.link(operation.netns, operation.link)
+    told = (operation.address,) if operation.address else tuple(each.address.ip for each in host.held(link))
+    host.announced = (*host.announced, *((operation.netns, operation.link, each) for each in told))
+
+
 def _delete_flows(host: Host, operation: FlowDelete) -> None:
     host.space(operation.netns)
     host.flows = tuple(flow for flow in host.flows if not _is_meant(flow, operation))
@@ -173,6 +180,7 @@ _HANDLERS: Mapping[type, Callable[[Host, Any], None]] = {
     NeighborDelete: delete_neighbor,
     SysctlWrite: write_sysctl,
     FlowDelete: _delete_flows,
+    Announce: _announce,
     QdiscAdd: add_qdisc,
     QdiscDelete: delete_qdisc,
     RedirectAdd: add_redirect,

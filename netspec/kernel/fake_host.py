@@ -157,6 +157,7 @@ class Host:
     inodes: dict[str, int] = field(default_factory=dict)
     attached: dict[str, AttachedRow] = field(default_factory=dict)
     containers: dict[str, int] = field(default_factory=dict)
+    announced: tuple[tuple[str, str, Address], ...] = ()
     buckets: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     redirects: dict[int, int] = field(default_factory=dict)
 
@@ -174,6 +175,7 @@ class Host:
             inodes=dict(self.inodes),
             attached=dict(self.attached),
             containers=dict(self.containers),
+            announced=self.announced,
             buckets=dict(self.buckets),
             redirects=dict(self.redirects),
         )

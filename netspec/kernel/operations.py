@@ -206,6 +206,18 @@ class FlowDelete:
     listen: Address | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announce:
+    """Tell the neighbours on a link who has an address now, or each of the link's addresses, after all else is done.
+
+    Nothing is sent where nobody can know otherwise: on a bridge that is made in the same run.
+    """
+
+    netns: str = ""
+    link: str
+    address: Address | None = None
+
+
 Operation = (
     NetnsAdd
     | NetnsAttach
@@ -231,12 +243,14 @@ Operation = (
     | QdiscDelete
     | RedirectAdd
     | RedirectDelete
+    | Announce
 )
 
 __all__ = [
     "Address",
     "AddressAdd",
     "AddressDelete",
+    "Announce",
     "Attributes",
     "ElementAdd",
     "ElementDelete",

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from typing import ClassVar
 
 from netspec.core.resource import Disruption, Key, Resource, carried, identity, in_place
-from netspec.kernel.operations import AddressAdd, AddressDelete, Interface, Operation
+from netspec.kernel.operations import AddressAdd, AddressDelete, Announce, Interface, Operation
 from netspec.kernel.snapshot import AddressRow, Snapshot
 from netspec.kinds._contract import PROTOCOL, Kind
 from netspec.kinds._links import marks
@@ -87,6 +87,9 @@ def create(new: Address) -> Iterator[Operation]:
     """Add it; without duplicate address detection, as netspec knows who has what."""
     protocol = PROTOCOL if new.marked else new.protocol
     yield AddressAdd(netns=new.netns, link=new.link, address=new.address, broadcast=new.broadcast, protocol=protocol)
+    if new.netns:
+        # Neighbours may know it under the MAC of whoever had it before.
+        yield Announce(netns=new.netns, link=new.link, address=new.address.ip)
 
 
 def update(old: Address, new: Address) -> Iterator[Operation]:

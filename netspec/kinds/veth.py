@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netspec.core.resource import Key, carried, in_place, replaces
-from netspec.kernel.operations import LinkAdd, LinkSet, Operation, Peer
+from netspec.kernel.operations import Announce, LinkAdd, LinkSet, Operation, Peer
 from netspec.kernel.snapshot import LinkRow, Snapshot
 from netspec.kinds._contract import Kind
 from netspec.kinds._links import PROMOTE_SECONDARIES, Link, changed, delete_link, link_set, mark_of
@@ -135,6 +135,8 @@ def update(old: Veth, new: Veth) -> Iterator[Operation]:
             up=changed(old.peer_up, new.peer_up),
         )
     )
+    if changed(old.peer_mac, new.peer_mac) is not None:
+        yield Announce(netns=new.peer_netns, link=new.peer_name)
     # In messages of their own: there may be no IPv6 to speak of until the MTU is set.
     mode = changed(old.addr_gen_mode, new.addr_gen_mode)
     yield from link_set(LinkSet(netns=new.netns, name=new.name, addr_gen_mode=mode))
