@@ -195,7 +195,7 @@ class ElementDelete:
 class FlowDelete:
     """Delete the conntrack entries of one publication: by protocol, original destination and port, and target.
 
-    `protocol` is `tcp` or `udp`; `ports` is first and last original destination port; `listen` None is any
+    `protocol` is `tcp`, `udp` or `sctp`; `ports` is first and last original destination port; `listen` None is any
     destination; `target` is the address that the flows were translated to (the source of their replies).
     """
 

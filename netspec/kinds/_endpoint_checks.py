@@ -20,7 +20,7 @@ def check(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa
     yield from check_limits(specs, document.bridges)
     yield from _names(specs, document.bridges)
     yield from _targets(specs, document)
-    yield from collisions(specs, document.nat)
+    yield from collisions({name: spec for name, spec in specs.items() if not _routed(spec, document)}, document.nat)
 
 
 def _interfaces(specs: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Place]]:
@@ -90,6 +90,17 @@ def _targets(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # n
                 wanted = 4 if publication.serves(4) else 6
                 message = f"{publication.listen} is IPv{wanted}; the endpoint has none"
                 yield Finding("NS0303", message, path, hint="give its bridge a subnet of that family")
+            elif publication.is_somewhere and _routed(spec, document):
+                message = (
+                    f"`listen: {publication.listen}` does not go with `access: routed`, where nothing is translated"
+                )
+                yield Finding("NS0304", message, path, hint="leave `listen` away; `from` says who may connect")
+
+
+def _routed(spec: Any, document: Any) -> bool:  # noqa: ANN401
+    """Whether all that it publishes is open at its own address instead of the host's."""
+    bridges = [document.bridges.get(interface.bridge) for interface in spec.all_interfaces().values()]
+    return bool(bridges) and all(bridge is not None and bridge.access == "routed" for bridge in bridges)
 
 
 def _versions(spec: Any, document: Any) -> Iterator[int]:  # noqa: ANN401

@@ -25,18 +25,28 @@ class Target:
     beside: tuple[Network, ...] = ()
 
 
-def exposed(publication: PublishSpec, attachments: Iterable[Attachment], mark: Mark) -> Iterator[Resource]:
-    """The elements of one publication, for each IP version that it and the endpoint have."""
-    for target in targets(publication, tuple(attachments)):
-        if target.segment.access == "routed":
-            yield from routed_elements(publication, target.address, mark)
-            continue
-        yield from elements(publication, target.address, mark)
-        version = target.address.version
-        if not target.answers:
-            yield element(mark, f"return{version}", concat(target.address), comment="")
-        for network in target.beside:
-            yield element(mark, f"beside{version}", concat(network, target.address), comment="")
+def exposed(
+    publications: Iterable[tuple[PublishSpec, Mark]], attachments: tuple[Attachment, ...]
+) -> Iterator[Resource]:
+    """The elements of an endpoint's publications, for each IP version that they and it have."""
+    opened: dict[Address, list[tuple[PublishSpec, Mark]]] = {}
+    for publication, mark in publications:
+        for target in targets(publication, attachments):
+            if target.segment.access == "routed":
+                opened.setdefault(target.address, []).append((publication, mark))
+            else:
+                yield from elements(publication, target.address, mark)
+                yield from _return(target, mark)
+    for address, entries in opened.items():
+        yield from routed_elements(entries, address)
+
+
+def _return(target: Target, mark: Mark) -> Iterator[Resource]:
+    version = target.address.version
+    if not target.answers:
+        yield element(mark, f"return{version}", concat(target.address), comment="")
+    for network in target.beside:
+        yield element(mark, f"beside{version}", concat(network, target.address), comment="")
 
 
 def targets(publication: PublishSpec, attachments: tuple[Attachment, ...]) -> Iterator[Target]:
@@ -45,9 +55,7 @@ def targets(publication: PublishSpec, attachments: tuple[Attachment, ...]) -> It
         if not publication.serves(version):
             continue
         found = [
-            Target(
-                interface.ip, each.segment, _answers(each, version), tuple(_beside(interface.ip, each, attachments))
-            )
+            Target(interface.ip, each.segment, _answers(each, version), tuple(_beside(interface.ip, each, attachments)))
             for each in attachments
             for interface in each.addresses
             if interface.version == version and not interface.is_link_local

@@ -126,6 +126,9 @@ class DnatSpec(SpecModel):
             raise unequal(self.publication.port, self.publication.to)
         if not self.publication.serves(self.target.version):
             raise wrong("NS0162", f"{self.listen} cannot lead to {self.target}: one is IPv4, the other IPv6")
+        if self.listen == "loopback" or (self.publication.address is not None and self.listen.is_loopback):
+            hint = "listen at an address of the host; the host itself reaches it there as well"
+            raise wrong("NS0164", "the loopback cannot lead away from the host: no answer comes back to it", hint)
         return self
 
     @property
@@ -154,6 +157,11 @@ class NetmapSpec(SpecModel):
             hint = "one address becomes one other: both prefixes have the same length and IP version"
             raise wrong("NS0163", f"{self.from_} cannot be mapped to {self.to}", hint)
         return self
+
+    def outer(self, inner: Network) -> Network:
+        """What a part of the inner prefix is mapped to."""
+        offset = int(inner.network_address) - int(self.from_.network_address)
+        return ip_network(f"{self.to.network_address + offset}/{inner.prefixlen}")
 
 
 class NatSpec(SpecModel):

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, collapse_addresses, ip_network
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
@@ -139,6 +140,11 @@ class PublishSpec(SpecModel):
         """The one address it is open at, or None; 0.0.0.0 and :: are all addresses of their family."""
         return None if isinstance(self.listen, str) or self.listen.is_unspecified else self.listen
 
+    @property
+    def is_somewhere(self) -> bool:
+        """Whether it is open at one place only: at an address, on a link, or on the loopback."""
+        return self.address is not None or (isinstance(self.listen, str) and self.listen != "any")
+
     def serves(self, version: int) -> bool:
         """Whether it can be open over this IP version."""
         if not isinstance(self.listen, str):
@@ -211,11 +217,21 @@ def elements(spec: PublishSpec, target: Address, mark: Mark) -> Iterator[NatElem
         yield element(mark, f"from{version}{suffix}", concat(source, *where, spec.protocol, str(spec.port)))
 
 
-def routed_elements(spec: PublishSpec, target: Address, mark: Mark) -> Iterator[NatElement]:
-    """What opens the target's ports at its own address, where the segment is routed."""
+def routed_elements(entries: Iterable[tuple[PublishSpec, Mark]], target: Address) -> Iterator[NatElement]:
+    """What opens the target's ports at its own address, where the segment is routed.
+
+    Several publications may lead to one port there; a set takes no overlap, so ports are cut where one begins or ends.
+    """
     everybody = ip_network("0.0.0.0/0" if target.version == 4 else "::/0")
-    for source in collapsed(spec.from_ or (everybody,), target.version):
-        yield element(mark, f"routed{target.version}", concat(source, target, spec.protocol, str(spec.to)))
+    opened = [(spec.protocol, spec.to, spec.from_ or (everybody,), mark) for spec, mark in entries]
+    for protocol in sorted({each[0] for each in opened}):
+        runs = [each[1:] for each in opened if each[0] == protocol]
+        ends = sorted({end for ports, _, _ in runs for end in (ports.first, ports.last + 1)})
+        for first, after in pairwise(ends):
+            there = [(sources, mark) for ports, sources, mark in runs if ports.first <= first <= ports.last]
+            for source in collapsed((each for sources, _ in there for each in sources), target.version):
+                key = concat(source, target, protocol, str(Ports(first, after - 1)))
+                yield element(there[0][1], f"routed{target.version}", key)
 
 
 def collapsed(networks: Iterable[Network], version: int) -> Iterator[Network]:

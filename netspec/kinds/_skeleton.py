@@ -21,7 +21,7 @@ masquerade4_out       prefix . "link"                   the same, by one link
 snat4                 prefix : addresses                sources that leave under these addresses
 snat4_out             prefix . "link" : addresses       the same, by one link
 netmap4, netmap4_in   prefix : prefix                   one-to-one translation, outward and inward
-netmapped4            prefix                            destinations that netmap4_in translates
+netmapped4            prefix                            outer prefixes: what was not translated goes nowhere
 return4               address                           targets whose answers would not come back by themselves
 beside4               prefix . address                  the same for some clients: the target is on their network too
 publish4              proto . port : address . port     open at every address of the host
@@ -29,6 +29,7 @@ publish4_range        proto . ports : address           a range that keeps its p
 publish4_on, …        "link" . proto . port : …         open to what arrives by one link
 publish4_at, …        address . proto . port : …        open at one address of the host
 publish4_lo, …        proto . port : …                  open at 127.0.0.0/8 (IPv4 only)
+beyond4               proto . ports                     publications that lead away, for which 127.0.0.0/8 is not open
 limited4, …_on, …_at  [where .] proto . ports           publications that are not for everybody
 from4, …_on, …_at     prefix [. where] . proto . ports  who may use them
 ===================== ================================= ==================================================
@@ -67,6 +68,7 @@ _CHAINS = """\
 		type nat hook prerouting priority dstnat; policy accept;
 		ip daddr 127.0.0.0/8 accept
 		fib daddr type local jump arriving
+		iifname @segments accept
 		dnat ip prefix to ip daddr map @netmap4_in
 		dnat ip6 prefix to ip6 daddr map @netmap6_in
 	}
@@ -79,6 +81,8 @@ _CHAINS = """\
 
 	chain ingress {
 		type filter hook forward priority filter; policy accept;
+		oifname != @segments ip daddr @netmapped4 drop
+		oifname != @segments ip6 daddr @netmapped6 drop
 		oifname != @segments accept
 		iifname . oifname vmap @within
 		oifname @internal drop
@@ -100,8 +104,6 @@ _CHAINS = """\
 	}
 
 	chain published {
-		ct status dnat ct original ip daddr @netmapped4 drop
-		ct status dnat ct original ip6 daddr @netmapped6 drop
 		ct status dnat accept
 		drop
 	}
@@ -243,6 +245,7 @@ def _families() -> Iterator[tuple[str, str, str, bool]]:
             yield "map", f"publish{version}_range{where}", f"{key} : {address}", True
             yield "set", f"limited{version}{where}", key, True
             yield "set", f"from{version}{where}", f"{address} . {key}", True
+    yield "set", "beyond4", _PORT, True
     yield "map", "publish4_lo", f"{_PORT} : ipv4_addr . inet_service", False
     yield "map", "publish4_range_lo", f"{_PORT} : ipv4_addr", True
 
@@ -261,6 +264,7 @@ def _publishing() -> Iterator[str]:
         yield _chain(f"publish{where}", rules)
         arriving += [*limits, f"\t\tjump publish{where}\n"]
         leaving += [] if where == "_on" else [f"\t\tjump publish{where}\n"]
+    leaving.insert(2, "\t\tip daddr 127.0.0.0/8 meta l4proto . th dport @beyond4 accept\n")
     yield _chain("arriving", arriving)
     # What 127.0.0.1 alone is published for beats what all of 127/8 is.
     yield _chain("leaving", [leaving[1], leaving[0], *leaving[2:]])

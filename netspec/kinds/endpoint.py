@@ -124,9 +124,8 @@ def expand(specs: Mapping[str, EndpointSpec], expansion: Expansion) -> Iterator[
             yield from _default_routes(attachment, spec, mark)
         ends = {each: host_end(mark.stack, name, each, interface) for each, interface in interfaces.items()}
         yield from routed(spec, inside, mark, ends)
-        for index, publication in enumerate(spec.publish):
-            origin = expansion.mark(f"endpoint/{name}.publish[{index}]")
-            yield from exposed(publication, attachments, origin)
+        origins = (expansion.mark(f"endpoint/{name}.publish[{index}]") for index in range(len(spec.publish)))
+        yield from exposed(zip(spec.publish, origins, strict=True), tuple(attachments))
 
 
 def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publishes: bool) -> Iterator[Resource]:

@@ -29,7 +29,9 @@ def check(spec: NatSpec, document: Any) -> Iterator[Finding]:  # noqa: ANN401  t
             if isinstance(source, str) and source not in document.bridges and source not in document.subnets:
                 yield _unknown(source, path, document)
             elif key == "snat":
-                claims += [("snat", entry.out or "", each, path) for each in _written(source, document)]
+                version = entry.to[0].version
+                prefixes = (each for each in _written(source, document) if each.version == version)
+                claims += [("snat", entry.out or "", each, path) for each in prefixes]
                 yield from _wrong_family(entry, path, document)
     for index, entry in enumerate(spec.netmap):
         claims.append(("netmap", "", entry.from_, ("nat", "netmap", index)))
@@ -96,12 +98,34 @@ def expand(spec: NatSpec, expansion: Expansion) -> Iterator[Resource]:
     for index, mapped in enumerate(spec.netmap):
         mark, version = expansion.mark(f"nat.netmap[{index}]"), mapped.from_.version
         yield element(mark, f"netmap{version}", concat(mapped.from_), str(mapped.to))
-        yield element(mark, f"netmap{version}_in", concat(mapped.to), str(mapped.from_))
+        for inner in _open(mapped.from_, expansion):
+            outer = mapped.outer(inner)
+            yield element(mark, f"netmap{version}_in", concat(outer), str(inner))
         yield element(mark, f"netmapped{version}", concat(mapped.to))
         yield _forwarding(version, expansion)
     for index, led in enumerate(spec.dnat):
-        yield from elements(led.publication, led.target, expansion.mark(f"nat.dnat[{index}]"))
-        yield _forwarding(led.target.version, expansion)
+        mark, version = expansion.mark(f"nat.dnat[{index}]"), led.target.version
+        yield from elements(led.publication, led.target, mark)
+        if version == 4 and not led.publication.is_somewhere:
+            yield element(mark, "beyond4", concat(led.protocol, str(led.port)))
+        yield _forwarding(version, expansion)
+
+
+def _open(network: Network, expansion: Expansion) -> Iterator[Network]:
+    """What of a network is reached from outside at its own addresses: all but segments that do not let in."""
+    rest = [network]
+    for segment in expansion.segments.values():
+        if segment.access == "published" or segment.internal:
+            for pool in segment.pools:
+                rest = [left for each in rest for left in _without(each, pool.cidr)]
+    yield from sorted(rest)
+
+
+def _without(network: Network, taken: Network) -> Iterator[Network]:
+    if network.version != taken.version or not network.overlaps(taken):
+        yield network
+    elif taken.prefixlen > network.prefixlen:
+        yield from network.address_exclude(taken)  # type: ignore[arg-type]  # of one version
 
 
 def _forwarding(version: int, expansion: Expansion) -> Sysctl:

@@ -23,6 +23,7 @@ _MEANING = {
     "snat": "leave as",
     "netmap": "map",
     "netmapped": "mapped destination",
+    "beyond": "not on the loopback",
     "return": "answers through the host of",
     "beside": "answers through the host to",
     "limited": "not for everybody",
@@ -39,6 +40,7 @@ _VERDICTS = {
     "accept": "everything",
     "drop": "nothing",
 }
+PROTOCOLS = ("tcp", "udp", "sctp")
 _FAMILY = re.compile(r"^([a-z_]+?)[46](_range)?(_out|_in|_at|_on|_lo)?$")
 """Names of sets that there are for each IP version."""
 
@@ -186,14 +188,16 @@ def _flows(old: NatElement) -> Iterator[FlowDelete]:
         return
     *listen, protocol, ports = old.element.split(" . ")
     first, _, last = ports.partition("-")
-    if protocol not in ("tcp", "udp") or not first.isdigit():
+    if protocol not in PROTOCOLS or not first.isdigit():
         return
+    # A link says nothing about destinations.
+    where = listen[0] if listen and not listen[0].startswith('"') else ""
     yield FlowDelete(
         netns=old.netns,
         protocol=protocol,
         ports=(int(first), int(last or first)),
         target=ip_address(old.value.partition(" ")[0]),
-        listen=ip_address(listen[0]) if listen else None,
+        listen=ip_address(where) if where else None,
     )
 
 

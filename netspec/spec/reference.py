@@ -62,9 +62,12 @@ nat:
 - *Automatic addresses*: fixed ones are set aside first, then those in `netspec.lock`. An interface that has an address
   keeps it, over a reboot too. Others get the lowest free one. Adding an endpoint never moves another, unless by a fixed
   address that it holds. See [how to](../how-to/addresses.md).
-- *Publications* are open at every address of the host, 127.0.0.0/8 included, or at the one that `listen` names. The
-  server sees the client's own address; for clients on its own bridge and on loopback it sees the gateway's. A
-  connection to `[::1]` is refused, as the kernel cannot route it to another link.
+- *Publications* are open at every address of the host, 127.0.0.0/8 included, or where `listen` says. An address beats
+  a link, a link beats `any`, and whom `from` keeps out there gets in nowhere else. The server sees the client's own
+  address; for clients on loopback and on a network that the endpoint is on itself, and where the endpoint's gateway is
+  not the host, it sees the host's. A connection to `[::1]` is refused, as the kernel cannot route it to another link.
+- With `access: routed` nothing is translated: the target ports are open at the endpoint's own address.
+- *Prefixes* of `netmap` let in from outside what the `access` of the bridge lets in at the endpoint's own address.
 - *Masquerading* is for what leaves by a link that is no bridge of the stack. Between bridges nothing is translated.
 - *Sysctls* get their former values back when they leave the spec.
 
