@@ -199,6 +199,7 @@ EDITS: tuple[Edit, ...] = (
     _edit("endpoint renamed", BASE, ("  db:", "  dc:"), in_place=False),
     _edit("bridge replaced under its ports", BASE, ("br0", "br7"), in_place=False),
     _edit("interface removed", MANY, ("      back0: {bridge: br-back, mtu: 8000}\n", ""), in_place=False),
+    _edit("interface isolated", BASE, ("db: {bridge: br0}", "db: {bridge: br0, isolated: true}")),
     _edit("replicas come", REPLICAS, ("replicas: 2", "replicas: 3"), ("8001:80", "8002:80"), in_place=False),
     _edit("a replica's ports move", REPLICAS, ("8000-8001", "8001-8002")),
     _edit("limit of what is received", BASE, ("db: {bridge: br0}", "db: {bridge: br0, limit: {ingress: 20mbit}}")),

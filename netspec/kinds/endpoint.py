@@ -20,7 +20,7 @@ from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_gr
 from netspec.kinds._publish import PublishSpec
 from netspec.kinds._replicas import MOST_REPLICAS, check_replicas
 from netspec.kinds._spaces import HOST, NetnsSpec, check_host, expand_spaces
-from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, wrong
+from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, Switch, wrong
 from netspec.kinds.address import Address, address_key, broadcast_of
 from netspec.kinds.nat_element import guard_element
 from netspec.kinds.port import Port
@@ -45,7 +45,8 @@ class InterfaceSpec(SpecModel):
     """MTU in bytes; that of the bridge unless said."""
     host_name: LinkName | None = None
     """Name of the host end of the veth pair; `veth` and 7 hex digits unless said."""
-
+    isolated: Switch = False
+    """Whether no frame passes between it and other isolated interfaces of its bridge."""
     limit: LimitSpec | None = None
     """How much it may receive and send."""
 
@@ -154,10 +155,10 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         promote_secondaries=True,
     )
     hairpin = publishes and segment.access != "routed"
+    apart = segment.port_isolation or spec.isolated
     # Where ports lead to it, a rule keeps it apart: see `keep_apart`.
-    isolated = segment.port_isolation and not hairpin
-    yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=hairpin, isolated=isolated)
-    if segment.port_isolation:
+    yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=hairpin, isolated=apart and not hairpin)
+    if apart:
         yield guard_element(mark, "apart", ifname(name))
     if spec.limit is not None:
         yield from limited(spec.limit, name, mark, identity)

@@ -29,7 +29,7 @@ _ADDR_GEN_MODES = {0: "eui64", 1: "none"}
 _BRIDGE_WORDS = {"stp": "stp_state", "multicast_snooping": "mcast_snooping", "multicast_querier": "mcast_querier"}
 """What `ip` calls options of a bridge that a spec calls otherwise."""
 _BRIDGE_OPTIONS = {option.number: (_BRIDGE_WORDS.get(name, name), option) for name, option in OPTIONS.items()}
-_PORT_FLAGS = {4: "hairpin"}
+_PORT_FLAGS = {4: "hairpin", 33: "isolated"}
 
 NftOperation = TableAdd | TableDelete | ElementAdd | ElementDelete
 

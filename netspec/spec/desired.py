@@ -13,6 +13,7 @@ from netspec.kinds._endpoint_routing import check_routing
 from netspec.kinds._intent import UNLOCKED, Lock, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
 from netspec.kinds._spaces import check_present
+from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import guard_table_of, table_of
 from netspec.kinds.sysctl import IMPLIED, Sysctl, former_record, owed
 from netspec.spec.attachments import attach
@@ -51,7 +52,8 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     ]
     if resources:
         resources.append(table_of(document.stack))
-    if any(segment.antispoof or segment.port_isolation for segment in segments.values()):
+    isolating = any(segment.antispoof or segment.port_isolation for segment in segments.values())
+    if isolating or any(isinstance(each, NatElement) and each.family == "bridge" for each in resources):
         resources.append(guard_table_of(document.stack))
     resources.extend(_former(resources, document.stack, present))
     state, contradictions = merge(resources)
