@@ -119,6 +119,10 @@ def _former(resources: list[Resource], stack: str, present: Present) -> Iterator
 def _contradicted(each: Contradiction) -> Finding:
     key: Key = each.first.key()
     first, second = each.first, each.second
-    path: tuple[str | int, ...] = ("sysctls", key.name) if key.kind == "sysctl" else ()
+    if isinstance(first, Sysctl) and isinstance(second, Sysctl):
+        # The section of sysctls is the last one to declare any.
+        message = f"{key.name} cannot be {second.value}: the bridges and subnets of this spec need {first.value}"
+        return Finding("NS0240", message, ("sysctls", key.name), hint="leave it away")
+    path: tuple[str | int, ...] = ()
     message = f"{key} is wanted as {first.title()} by {first.origin} and as {second.title()} by {second.origin}"
     return Finding("NS0240", message, path, hint="leave one of them away")

@@ -133,7 +133,21 @@ def expand_to_long_form(document: Any) -> dict[str, Any]:  # noqa: ANN401
     found: dict[str, Any] = document.model_dump(mode="json", exclude_none=True)
     for spec, endpoint in zip(found["endpoints"].values(), document.endpoints.values(), strict=True):
         _spell_interfaces(spec, endpoint)
+    found["subnets"] = {name: _spelled_subnet(each) for name, each in document.subnets.items()}
+    for spec, bridge in zip(found["bridges"].values(), document.bridges.values(), strict=True):
+        spec["subnets"] = [each if isinstance(each, str) else _spelled_subnet(each) for each in bridge.subnets]
     return found
+
+
+def _spelled_subnet(subnet: Any) -> dict[str, Any]:  # noqa: ANN401
+    """With the addresses that its defaults come to."""
+    pool = subnet.pool()
+    return {
+        **subnet.model_dump(mode="json"),
+        "gateway": str(pool.gateway or "none"),
+        "host_address": str(pool.host or "none"),
+        "range": f"{pool.first}-{pool.last}",
+    }
 
 
 def _spell_interfaces(spec: dict[str, Any], endpoint: Any) -> None:  # noqa: ANN401

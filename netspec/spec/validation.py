@@ -83,6 +83,9 @@ def _finding(each: Any, path: tuple[str | int, ...], model: type[BaseModel]) -> 
     on_key = each["loc"][-1:] == ("[key]",)
     if kind.startswith("NS"):
         return ShapeFinding(kind, str(each["msg"]), path, str(context.get("hint", "")), on_key=on_key)
+    if path == ("netspec",):
+        message, hint = "this version of netspec reads format 1", "write: netspec: 1"
+        return ShapeFinding("NS0119", message, path, hint)
     return ShapeFinding("NS0119", _sentence(kind, context, each), path, _way_out(kind, each["input"]), on_key=on_key)
 
 
@@ -129,13 +132,14 @@ def _keys_at(path: Sequence[str | int], model: type[BaseModel]) -> Iterator[str]
         annotations = [below for each in annotations for below in _below(each, step)]
     for each in annotations:
         if isinstance(each, type) and issubclass(each, BaseModel):
-            yield from each.model_fields
+            yield from (field.alias or name for name, field in each.model_fields.items())
 
 
 def _below(annotation: Any, step: str | int) -> Iterator[Any]:  # noqa: ANN401
     """What a step into an annotation leads to: a field of a model, an entry of a mapping or of a list."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        field = annotation.model_fields.get(str(step))
+        fields = annotation.model_fields
+        field = next((each for name, each in fields.items() if (each.alias or name) == step), None)
         if field is not None:
             yield from _models(field.annotation)
         return

@@ -4,6 +4,7 @@ import re
 from ipaddress import IPv6Network
 
 import pytest
+import yaml
 
 from netspec.errors import SpecError
 from netspec.kinds._intent import Present
@@ -12,6 +13,7 @@ from netspec.kinds.address import Address
 from netspec.kinds.route import Route
 from netspec.report.diagnostics import render
 from netspec.spec.check import check
+from netspec.spec.desired import desired
 from netspec.spec.document import expand_to_long_form
 from netspec.spec.schemas import spec_schema
 from tests.spec.test_desired import addresses, network
@@ -334,6 +336,34 @@ bridges:
     assert shown["one"]["cidr"] == str(unique_local("shop", "bridge/one"))
     assert (shown["two"]["cidr"], shown["two"]["gateway"]) == (str(unique_local("shop", "bridge/two")), "none")
     assert shown["three"] == "named"
+
+
+def test_the_long_form_shows_what_was_decided() -> None:
+    """Gateway, host's address and range in words of the language; it is its own long form, and the same spec."""
+    text = """
+netspec: 1
+subnets: {named: 10.3.0.0/24, closed: {cidr: 10.4.0.0/24, gateway: none}}
+bridges:
+  one: {subnets: [10.1.0.0/24, "fd00:1::/64", named, closed]}
+  two: {subnets: [{cidr: 10.2.0.0/24, gateway: 10.2.0.9, host_address: 10.2.0.7, range: 10.2.0.0/25}]}
+endpoints:
+  web: {bridge: one}
+"""
+    expanded = expand_to_long_form(loaded(text).document)
+    whole = yaml.safe_dump(expanded)
+    inline = expanded["bridges"]["one"]["subnets"]
+
+    assert "null" not in whole
+    assert [inline[0][key] for key in ("gateway", "host_address", "range")] == [
+        "10.1.0.1",
+        "10.1.0.1",
+        "10.1.0.0-10.1.0.255",
+    ]
+    assert inline[1]["gateway"] == "fd00:1::1"
+    assert expanded["subnets"]["closed"]["gateway"] == expanded["subnets"]["closed"]["host_address"] == "none"
+    assert expanded["bridges"]["two"]["subnets"][0]["host_address"] == "10.2.0.7"
+    assert expand_to_long_form(loaded(whole).document) == expanded
+    assert desired(loaded(whole).document, Present()).state == desired(loaded(text).document, Present()).state
 
 
 def test_a_generated_prefix_serves_endpoints() -> None:
