@@ -146,6 +146,8 @@ nat:
 REPLICAS = edited(BASE, ("db: {bridge: br0}", "db: {bridge: br0, replicas: 2, publish: [8000-8001:80]}"))
 LIMITED = edited(BASE, ("db: {bridge: br0}", "db: {bridge: br0, limit: {ingress: 20mbit, egress: 10mbps}}"))
 
+ROUTED = edited(BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], access: routed}"))
+
 EDITS: tuple[Edit, ...] = (
     _edit("bridge mtu", BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], mtu: 1400}")),
     _edit("endpoint mtu", BASE, ("{bridge: br0}", "{bridge: br0, mtu: 1300}")),
@@ -187,6 +189,9 @@ EDITS: tuple[Edit, ...] = (
     _edit("closed and apart", BASE, ("[10.1.0.0/24]}", "[10.1.0.0/24], host_access: closed, port_isolation: true}")),
     _edit("spoofing allowed", DUAL, ('64"]}', '64"], antispoof: false}')),
     _edit("publication for some", BASE, ("publish: [", "publish: [{port: 81, to: 81, from: [192.0.2.0/24]}, ")),
+    _edit("publication on a link", BASE, ('"8080:80"', "{port: 8080, to: 80, listen: lan0}")),
+    _edit("publication of SCTP", BASE, ("8080:80", "8080:80/sctp")),
+    _edit("ports named by several", ROUTED, ('"8080:80"', '"8080:80", "81:80", "79-90:79-90"')),
     _edit("publication on loopback", BASE, ('"8080:80"', '"loopback:8080:80"')),
     _edit("nat of every sort", BASE, ("nat: {masquerade: [br0]}", NAT)),
     _edit("endpoint moved", BASE, ("db: {bridge: br0}", "db: {bridge: br1}")),

@@ -259,6 +259,14 @@ FINDINGS = [
         "an endpoint without an address cannot publish",
     ),
     (
+        "NS0304",
+        """netspec: 1
+bridges: {lan: {subnets: [10.1.0.0/24], access: routed}}
+endpoints: {a: {bridge: lan, publish: ["127.0.0.1:80:80"]}, b: {bridge: lan, publish: ["80:80"]}}
+""",
+        "`listen: 127.0.0.1` does not go with `access: routed`, where nothing is translated",
+    ),
+    (
         "NS0303",
         _below('endpoints: {a: {bridge: lan, publish: ["[::1]:80:80"]}}\n'),
         "::1 is IPv6; the endpoint has none",
