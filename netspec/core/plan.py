@@ -5,6 +5,7 @@ The laws, each a property test:
 1. *Stand on it only once it is there*: a step that makes something runs after the steps that make
    what it requires.
 2. *Leave it before it goes*: a step whose *before* required something runs before that is deleted.
+   What a resource provides besides itself changes by replacement only: else steps could wait for each other.
 3. *What stands on a replaced resource is replaced* (`core.change`).
 4. *Of what is free to go, deletes go first, then updates, then creates; ties by rank and key.* A kind
    that makes before it breaks has its creates first and its deletes last. Kinds that go together have all
@@ -109,13 +110,21 @@ def _lost(changes: tuple[Change, ...]) -> Mapping[Key, Resource]:
 def _implied(resource: Resource, lost: Mapping[Key, Resource]) -> bool:
     """Whether the kernel deletes it with its parent.
 
-    Not so where it also stands on something that is deleted by a request of its own: it must have left that.
+    Not so where it also stands on something that may go at another moment: it must have left that.
     """
     parents = set(resource.cascades())
     if not any(key in lost for key in parents):
         return False
     others = (lost[key] for key in resource.requires() if key in lost and key not in parents)
-    return all(_implied(other, lost) for other in others)
+    return all(_roots(other, lost) <= _roots(resource, lost) for other in others)
+
+
+def _roots(resource: Resource, lost: Mapping[Key, Resource]) -> frozenset[Key]:
+    """The deletions that take a resource along, of which any does; its own where none does."""
+    parents = [lost[key] for key in resource.cascades() if key in lost]
+    if not parents:
+        return frozenset({resource.key()})
+    return frozenset[Key]().union(*(_roots(parent, lost) for parent in parents))
 
 
 def _steps(change: Change, lost: Mapping[Key, Resource]) -> Iterator[Step]:
@@ -135,15 +144,6 @@ def _add(graph: _Graph, step: Step) -> None:
         graph.breakers.update(dict.fromkeys(provided(step.before), node))
     elif step.verb is Verb.CREATE and step.after is not None:
         graph.makers.update(dict.fromkeys(provided(step.after), node))
-    elif step.before is not None and step.after is not None:
-        _add_renaming(graph, node, step.before, step.after)
-
-
-def _add_renaming(graph: _Graph, node: Node, before: Resource, after: Resource) -> None:
-    """An update may change what a resource provides: its old names go, its new ones come."""
-    old, new = set(before.provides()), set(after.provides())
-    graph.breakers.update(dict.fromkeys(old - new, node))
-    graph.makers.update(dict.fromkeys(new - old, node))
 
 
 def _connect(graph: _Graph, node: Node, step: Step) -> None:

@@ -59,7 +59,8 @@ def _ended(what: str, undone: Restoration, diagnostic: Diagnostic | None) -> Net
 
 
 def _listed(changes: Iterable[Change]) -> str:
-    words = [_words(change) for change in changes]
+    # What people know by name first; elements of tables are many.
+    words = [_words(change) for change in sorted(changes, key=lambda each: each.key.kind == "element")]
     more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
     return ", ".join(words[:SHOWN]) + more
 

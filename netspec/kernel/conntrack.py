@@ -1,4 +1,4 @@
-"""Connection tracking over ctnetlink: delete the flows of one publication, count those of one target.
+"""Connection tracking over ctnetlink: delete flows of a publication or that are no longer let in, count a target's.
 
 Flows of a publication are found by what they were before translation: protocol, destination and port. By the
 port of the target, which is what others go by, a flow is not found that was translated to another port.
@@ -9,12 +9,13 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from netspec.core.judge import Flow
 from netspec.errors import PrivilegeMissing
-from netspec.kernel.operations import Address, FlowDelete
+from netspec.kernel.operations import Address, FlowDelete, FlowsCut
 from netspec.kernel.port import KernelError
 
 DEADLINE = 10.0
@@ -26,10 +27,11 @@ _NETLINK_NETFILTER = 12
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
 _CT_GET, _CT_DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_*
-_CTA_TUPLE_ORIG, _CTA_TUPLE_REPLY, _CTA_PROTOINFO, _CTA_ID, _CTA_ZONE = 1, 2, 4, 12, 18
+_CTA_TUPLE_ORIG, _CTA_TUPLE_REPLY, _CTA_STATUS, _CTA_PROTOINFO, _CTA_ID, _CTA_ZONE = 1, 2, 3, 4, 12, 18
+_IPS_DST_NAT = 1 << 5
 _CTA_TUPLE_IP, _CTA_TUPLE_PROTO = 1, 2
 _CTA_IP_SOURCES, _CTA_IP_DESTINATIONS = (1, 3), (2, 4)  # IPv4 and IPv6
-_CTA_PROTO_NUM, _CTA_PROTO_DST_PORT = 1, 3
+_CTA_PROTO_NUM, _CTA_PROTO_SRC_PORT, _CTA_PROTO_DST_PORT = 1, 2, 3
 _CTA_PROTOINFO_TCP, _CTA_PROTOINFO_TCP_STATE = 1, 1
 _TCP_CONNTRACK_ESTABLISHED = 3
 _NESTED = 0x8000
@@ -46,9 +48,12 @@ class _Flow:
 
     family: int
     protocol: int
+    source: Address
     destination: Address
     port: int
     answering: Address
+    answering_port: int
+    translated: bool
     state: int
     name: bytes
     """The attributes that name this entry to the kernel: original tuple, id and zone, packed."""
@@ -67,6 +72,30 @@ def delete_flows(operation: FlowDelete) -> int:
         if error.errno in _ABSENT:
             return 0
         raise _explained(error, operation) from error
+
+
+def cut_flows(operation: FlowsCut, local: Container[Address]) -> int:
+    """Delete the entries that are no longer admitted; returns how many. `local` holds the host's addresses.
+
+    Raises KernelError, with ETIMEDOUT where the kernel does not answer, and PrivilegeMissing.
+    """
+    cut = 0
+    try:
+        with _connection() as connection:
+            for version in (4, 6):
+                for flow in _dump(connection, version):
+                    if not operation.judge.admits(_seen(flow), local):
+                        cut += _delete(connection, flow)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return cut
+        raise _explained(error, operation) from error
+    return cut
+
+
+def _seen(flow: _Flow) -> Flow:
+    """A flow as the filter sees it."""
+    return Flow(flow.protocol, flow.source, flow.answering, flow.answering_port, flow.translated)
 
 
 def established(target: Address) -> int:
@@ -97,7 +126,7 @@ def _alive(flow: _Flow) -> bool:
     return flow.state == _TCP_CONNTRACK_ESTABLISHED if flow.protocol == PROTOCOLS["tcp"] else True
 
 
-def _explained(error: OSError, operation: FlowDelete | None) -> Exception:
+def _explained(error: OSError, operation: FlowDelete | FlowsCut | None) -> Exception:
     if error.errno == errno.EPERM:
         return PrivilegeMissing("Reading connection tracking needs the capability CAP_NET_ADMIN.")
     if isinstance(error, TimeoutError):
@@ -179,24 +208,26 @@ def _packed(number: int, payload: bytes) -> bytes:
 
 
 def _flow(kind: int, body: bytes) -> _Flow | None:
-    """An entry, unless it has no ports."""
+    """An entry; ports are 0 where its protocol has none."""
     if kind & 0xFF:
         return None
     family = _NFGEN.unpack_from(body)[0]
     found = _attributes(body[_NFGEN.size :])
     original, reply = _attributes(found[_CTA_TUPLE_ORIG]), _attributes(found[_CTA_TUPLE_REPLY])
     addresses, proto = _attributes(original[_CTA_TUPLE_IP]), _attributes(original[_CTA_TUPLE_PROTO])
-    if _CTA_PROTO_DST_PORT not in proto:
-        return None
+    answer = _attributes(reply[_CTA_TUPLE_PROTO])
     state = _attributes(_attributes(found.get(_CTA_PROTOINFO, b"")).get(_CTA_PROTOINFO_TCP, b""))
     name = _packed(_CTA_TUPLE_ORIG | _NESTED, found[_CTA_TUPLE_ORIG])
     name += b"".join(_packed(number, found[number]) for number in (_CTA_ID, _CTA_ZONE) if number in found)
     return _Flow(
         family=family,
         protocol=proto[_CTA_PROTO_NUM][0],
+        source=_address(addresses, _CTA_IP_SOURCES),
         destination=_address(addresses, _CTA_IP_DESTINATIONS),
-        port=int.from_bytes(proto[_CTA_PROTO_DST_PORT], "big"),
+        port=int.from_bytes(proto.get(_CTA_PROTO_DST_PORT, b""), "big"),
         answering=_address(_attributes(reply[_CTA_TUPLE_IP]), _CTA_IP_SOURCES),
+        answering_port=int.from_bytes(answer.get(_CTA_PROTO_SRC_PORT, b""), "big"),
+        translated=bool(int.from_bytes(found.get(_CTA_STATUS, b""), "big") & _IPS_DST_NAT),
         state=state.get(_CTA_PROTOINFO_TCP_STATE, b"\0")[0],
         name=name,
     )

@@ -17,14 +17,16 @@ from functools import partial
 from netspec.kernel import rtnetlink as rt
 from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.announcing import Announcements
-from netspec.kernel.conntrack import delete_flows
+from netspec.kernel.conntrack import cut_flows, delete_flows
 from netspec.kernel.netlink import BATCH_MESSAGES, Answer, Channel, NoAnswer
 from netspec.kernel.operations import (
+    Address,
     AddressDelete,
     Announce,
     ElementAdd,
     ElementDelete,
     FlowDelete,
+    FlowsCut,
     LinkAdd,
     LinkDelete,
     LinkSet,
@@ -41,7 +43,7 @@ from netspec.kernel.operations import (
 )
 from netspec.kernel.packing import packed_by_index
 from netspec.kernel.port import KernelError, Progress
-from netspec.kernel.reading import LINKS, sysctl_path
+from netspec.kernel.reading import ADDRESSES, LINKS, sysctl_path
 from netspec.kernel.spaces import Spaces
 from netspec.kernel.traffic_operations import QdiscDelete, RedirectDelete
 
@@ -75,7 +77,7 @@ class Run:
         self._indexes: dict[tuple[str, str], int] = {}
         self._removals: list[LinkDelete] = []
         self._nft: list[NftOperation] = []
-        self._flows: list[FlowDelete] = []
+        self._flows: list[FlowDelete | FlowsCut] = []
         self._additions_to_come = 0
         self._announcements = Announcements(spaces)
 
@@ -108,7 +110,7 @@ class Run:
                 self._settle_removals()
                 self._nft.append(operation)
                 self._additions_to_come -= isinstance(operation, NftAddition)
-            case FlowDelete():
+            case FlowDelete() | FlowsCut():
                 self._settle_removals()
                 self._flows.append(operation)
             case Announce():
@@ -134,10 +136,20 @@ class Run:
         for netns in dict.fromkeys(each.netns for each in self._nft):
             self._transact(netns, [each for each in self._nft if each.netns == netns])
         for flow in self._flows:
-            delete_flows(flow)
+            if isinstance(flow, FlowsCut):
+                cut_flows(flow, self._local())
+            else:
+                delete_flows(flow)
         self._nft.clear()
         self._flows.clear()
         return True
+
+    def _local(self) -> frozenset[Address]:
+        """The host's own addresses."""
+        channel = self._spaces.channel("")
+        names = {raw.ifindex: raw.name for raw in links(channel)}
+        found = (rows.address("", names, body) for body in channel.dump(rt.GETADDR, ADDRESSES))
+        return frozenset(each.address.ip for each in found if each is not None)
 
     def _transact(self, netns: str, operations: Sequence[NftOperation]) -> None:
         from netspec.kernel.nftables import Nftables  # noqa: PLC0415  what has no table must not need the library

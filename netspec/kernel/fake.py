@@ -11,6 +11,8 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from netspec.core import judge
+from netspec.core.elements import PROTOCOLS
 from netspec.kernel.fake_addresses import add_address, delete_address
 from netspec.kernel.fake_host import FakeLink, Flow, Host
 from netspec.kernel.fake_links import add_link, check_name, delete_link, made_up_mac, remove, set_link
@@ -22,12 +24,14 @@ from netspec.kernel.fake_sysctls import write_sysctl
 from netspec.kernel.fake_tables import transact
 from netspec.kernel.fake_traffic import add_qdisc, add_redirect, delete_qdisc, delete_redirect
 from netspec.kernel.operations import (
+    Address,
     AddressAdd,
     AddressDelete,
     Announce,
     ElementAdd,
     ElementDelete,
     FlowDelete,
+    FlowsCut,
     LinkAdd,
     LinkDelete,
     LinkSet,
@@ -154,6 +158,29 @@ def _delete_flows(host: Host, operation: FlowDelete) -> None:
     host.flows = tuple(flow for flow in host.flows if not _is_meant(flow, operation))
 
 
+def _cut_flows(host: Host, operation: FlowsCut) -> None:
+    host.space(operation.netns)
+    local = frozenset(
+        held.address.ip
+        for index, link in host.links.items()
+        if link.netns == operation.netns
+        for held in host.addresses.get(index, ())
+    )
+    host.flows = tuple(
+        flow
+        for flow in host.flows
+        if flow.netns != operation.netns
+        or flow.source is None
+        or operation.judge.admits(_seen(flow, flow.source), local)
+    )
+
+
+def _seen(flow: Flow, source: Address) -> judge.Flow:
+    """A flow as the filter sees it; the port is taken for the target's own."""
+    number = {name: number for number, name in PROTOCOLS.items()}[flow.protocol]
+    return judge.Flow(number, source, flow.target, flow.port, flow.destination != flow.target)
+
+
 def _is_meant(flow: Flow, operation: FlowDelete) -> bool:
     first, last = operation.ports
     return (
@@ -185,4 +212,5 @@ _HANDLERS: Mapping[type, Callable[[Host, Any], None]] = {
     QdiscDelete: delete_qdisc,
     RedirectAdd: add_redirect,
     RedirectDelete: delete_redirect,
+    FlowsCut: _cut_flows,
 }

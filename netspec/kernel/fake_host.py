@@ -101,13 +101,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """A conntrack entry: sent to `destination`, translated to `target`."""
+    """A conntrack entry: sent to `destination`, translated to `target`; `source` where it matters who sent it."""
 
     netns: str = ""
     protocol: str
     destination: Address
     port: int
     target: Address
+    source: Address | None = None
 
 
 Destination = tuple[Network, int]

@@ -10,19 +10,30 @@ import errno
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from netspec.core.digest import digest
 from netspec.core.elements import mark
 from netspec.errors import LibraryMissing, PrivilegeMissing
-from netspec.kernel.nfttext import NftOperation, Transaction, parse_listing, render
+from netspec.kernel.nfttext import (
+    NftOperation,
+    Transaction,
+    parse_counters,
+    parse_listing,
+    render,
+    with_counts,
+)
 from netspec.kernel.operations import ElementAdd, ElementDelete, TableAdd, TableDelete
 from netspec.kernel.port import KernelError
-from netspec.kernel.snapshot import TableRow
+from netspec.kernel.snapshot import CounterRow, TableRow
 
 FINGERPRINT = "fingerprint"
 """The set of a table that holds its digests; tables without it have none."""
+
+_COUNTED = "\n\tcounter "
+"""In the text of a table that has named counters."""
 
 _LOCATED = re.compile(r"^(?:/proc/self/fd/\d+:(?P<line>\d+):\d+-\d+: |netlink: )?Error: (?P<words>.*)$", re.MULTILINE)
 _DIGESTS = re.compile(r"written=([0-9a-f]{16}) read=([0-9a-f]{16})")
@@ -62,15 +73,15 @@ class Nftables:
         """
         if not operations:
             return
+        counting = self._counting(operations)
         try:
-            self._load(render(operations))
+            self._load(render(counting))
         except KernelError as error:
-            present = self._without_absent(operations) if error.number == errno.ENOENT else operations
+            present = self._without_absent(counting) if error.number == errno.ENOENT else counting
             if len(present) == len(operations):
                 raise
-            operations = present
-            if operations:
-                self._load(render(operations))
+            if present:
+                self._load(render(present))
         self._keep_fingerprints(operations)
 
     def table(self, netns: str, family: str, name: str) -> TableRow | None:
@@ -81,7 +92,33 @@ class Nftables:
         text, elements = parse_listing(listing)
         said = [_DIGESTS.fullmatch(row.comment) for row in elements if row.set == FINGERPRINT]
         rows = tuple(row for row in elements if row.set != FINGERPRINT)
-        return TableRow(netns=netns, family=family, name=name, text=text, written=_written(text, said), elements=rows)
+        return TableRow(
+            netns=netns,
+            family=family,
+            name=name,
+            text=text,
+            written=_written(text, said),
+            elements=rows,
+            counters=self._counters(family, name) if _COUNTED in text else (),
+        )
+
+    def _counters(self, family: str, name: str) -> tuple[CounterRow, ...]:
+        """The named counters of a table; none where there is no such table."""
+        self._library.set_stateless_output(False)
+        try:
+            code, listing, _ = self._library.cmd(f"list counters table {family} {name}")
+        finally:
+            self._library.set_stateless_output(True)
+        return () if code else parse_counters(str(listing))
+
+    def _counting(self, operations: Sequence[NftOperation]) -> Sequence[NftOperation]:
+        """The same operations, but that the counters of a table which is replaced go on from where they are."""
+        return [
+            replace(each, text=with_counts(each.text, self._counters(each.family, each.name)))
+            if isinstance(each, TableAdd) and _COUNTED in each.text
+            else each
+            for each in operations
+        ]
 
     def _load(self, transaction: Transaction) -> None:
         """From a file in memory, for only of files does the library say in which line it stumbled."""

@@ -6,14 +6,14 @@ end a command and begin another is refused here, whoever wrote it.
 
 import errno
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from netspec.core.elements import PROTOCOLS
 from netspec.kernel.operations import ElementAdd, ElementDelete, TableAdd, TableDelete
 from netspec.kernel.port import KernelError
-from netspec.kernel.snapshot import ElementRow
+from netspec.kernel.snapshot import CounterRow, ElementRow
 
 NftOperation = TableAdd | TableDelete | ElementAdd | ElementDelete
 
@@ -35,6 +35,7 @@ _LISTED = re.compile(
     r'(?P<options>(?: (?:"[^"]*"|(?!: )[^\s",]+))*)'
     r'(?: : (?P<value>(?:"[^"]*"|[^",])+?))?\s*(?:,\s*|$)'
 )
+_COUNTER = re.compile(r'^\tcounter (\S+) \{\n(?:\t\tcomment "([^"]*)"\n)?\t\tpackets (\d+) bytes (\d+)\n', re.MULTILINE)
 _LISTED_COMMENT = re.compile(r' comment "([^"]*)"')
 
 
@@ -170,6 +171,22 @@ def parse_listing(listing: str) -> tuple[str, tuple[ElementRow, ...]]:
             rows.extend(_rows(name, types, body))
             block = None
     return "\n".join(terse) + "\n", tuple(rows)
+
+
+def parse_counters(listing: str) -> tuple[CounterRow, ...]:
+    """The named counters that `nft list counters` prints."""
+    return tuple(
+        CounterRow(name=name, comment=comment, packets=int(packets), bytes=int(size))
+        for name, comment, packets, size in _COUNTER.findall(listing)
+    )
+
+
+def with_counts(text: str, counters: Iterable[CounterRow]) -> str:
+    """The text of a table whose counters go on from where they are."""
+    for each in counters:
+        head = f'\tcounter {each.name} {{\n\t\tcomment "{each.comment}"\n'
+        text = text.replace(head, f"{head}\t\tpackets {each.packets} bytes {each.bytes}\n")
+    return text
 
 
 def _rows(name: str, types: tuple[str, ...], body: str) -> Iterator[ElementRow]:

@@ -8,6 +8,7 @@ bytes, so that a new kind needs no change here.
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from netspec.core.judge import Judge
 from netspec.kernel.routing import NeighborAdd, NeighborDelete, NextHop, RouteAdd, RouteDelete, RuleAdd, RuleDelete
 from netspec.kernel.traffic_operations import QdiscAdd, QdiscDelete, RedirectAdd, RedirectDelete
 from netspec.kernel.values import Address, Attributes, Interface, Network
@@ -218,6 +219,14 @@ class Announce:
     address: Address | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowsCut:
+    """Delete the conntrack entries that `judge` would not let in today, and no others."""
+
+    netns: str = ""
+    judge: Judge
+
+
 Operation = (
     NetnsAdd
     | NetnsAttach
@@ -244,6 +253,7 @@ Operation = (
     | RedirectAdd
     | RedirectDelete
     | Announce
+    | FlowsCut
 )
 
 __all__ = [
@@ -255,6 +265,7 @@ __all__ = [
     "ElementAdd",
     "ElementDelete",
     "FlowDelete",
+    "FlowsCut",
     "Interface",
     "LinkAdd",
     "LinkDelete",

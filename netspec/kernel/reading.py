@@ -31,7 +31,7 @@ from netspec.kernel.snapshot import (
 )
 
 LINKS = rt.ifinfomsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0) + rt.attribute(rt.IFLA_EXT_MASK, rt.u32.pack(rt.SKIP_STATS))
-_ADDRESSES = rt.ifaddrmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0)
+ADDRESSES = rt.ifaddrmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0)
 _ROUTES = _RULES = routing.rtmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0)
 _NEIGHBORS = routing.ndmsg.pack(rt.AF_UNSPEC, 0, 0, 0, 0)
 
@@ -163,7 +163,7 @@ def _read_space(netns: str, channel: Channel, view: View) -> str:
     links = [rows.link(netns, body) for body in channel.dump(rt.GETLINK, LINKS)]
     names = {each.ifindex: each.name for each in links}
     view.links.extend(links)
-    for body in channel.dump(rt.GETADDR, _ADDRESSES):
+    for body in channel.dump(rt.GETADDR, ADDRESSES):
         address = rows.address(netns, names, body)
         if address is not None:
             view.addresses.append(address)

@@ -192,6 +192,16 @@ class ElementRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CounterRow:
+    """One named counter of our table; `comment` says what it counts."""
+
+    name: str
+    comment: str
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableRow:
     """Our nftables table. `text` is what `nft -s -t list table` prints; it can be loaded as it stands.
 
@@ -205,6 +215,7 @@ class TableRow:
     text: str
     written: str = ""
     elements: tuple[ElementRow, ...] = ()
+    counters: tuple[CounterRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

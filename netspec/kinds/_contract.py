@@ -87,6 +87,10 @@ class Expansion:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     attachments: Mapping[str, tuple[Attachment, ...]] = field(default_factory=dict)
     """By endpoint, in order; addresses are decided."""
+    rules: tuple[Any, ...] = ()
+    """The rules of policies, `_policies.Rule`."""
+    policed: frozenset[str] = frozenset()
+    """Segments, `bridge/docker0`, within which a policy holds."""
     origin: str = ""
     references: Mapping[str, ReferenceRow] = field(default_factory=dict)
     """Where the namespaces of others are, by endpoint."""

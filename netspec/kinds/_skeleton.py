@@ -1,4 +1,4 @@
-"""The text of our nftables tables: chains, rules, and the empty sets and maps that elements fill.
+"""The text of our nftables table: chains, rules, and the empty sets and maps that elements fill.
 
 It is constant but for the table's name, and in the form in which `nft -s -t list table` prints it. Rules hold
 no data; the elements of kinds do. Keys and values as in `netspec.core.elements`; of each name with a `4` there
@@ -9,8 +9,10 @@ set or map            key : value                       what an element says
 ===================== ================================= ==================================================
 fingerprint           mark                              kept by the kernel adapter; no resource comes of it
 former                mark                              comment: a sysctl's value before us
+judged                mark                              comment: a digest of who may talk to whom
 segments              "link"                            a bridge of ours: judged on the way in and out
-within                "link" . "link" : verdict         what becomes of traffic from the one to the other
+same                  "link" . "link"                   one bridge: judged on the way in alone
+within                "link" . "link" : verdict         what becomes of traffic within a bridge
 access                "link" : verdict                  what becomes of what enters a bridge from elsewhere
 internal              "link"                            a bridge that nothing leaves
 host_closed           "link"                            a bridge whose endpoints may not talk to the host
@@ -42,12 +44,17 @@ nor leaves a segment of ours is let alone. All of ICMP is said as `icmp type != 
 (RFC 2780): nft would look the protocol's own name up in /etc/protocols, which small systems lack.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from netspec.core.judge import FORWARD, INPUT, OUTPUT
+from netspec.kinds._policies import Rule
 
 _FIXED = (
     ("set", "fingerprint", "mark", False),
     ("set", "former", "mark", False),
+    ("set", "judged", "mark", False),
     ("set", "segments", "ifname", False),
+    ("set", "same", "ifname . ifname", False),
     ("map", "within", "ifname . ifname : verdict", False),
     ("map", "access", "ifname : verdict", False),
     ("set", "internal", "ifname", False),
@@ -84,9 +91,11 @@ _CHAINS = """\
 		oifname != @segments ip daddr @netmapped4 drop
 		oifname != @segments ip6 daddr @netmapped6 drop
 		oifname != @segments accept
-		iifname . oifname vmap @within
-		oifname @internal drop
 		ct state established,related accept
+		tcp flags != syn / syn,ack jump midstream
+		jump policies
+		iifname . oifname vmap @within
+		iifname @internal drop
 		oifname vmap @access
 		drop
 	}
@@ -94,10 +103,17 @@ _CHAINS = """\
 	chain egress {
 		type filter hook forward priority filter + 1; policy accept;
 		iifname != @segments accept
-		iifname . oifname vmap @within
-		iifname @internal drop
+		iifname . oifname @same accept
 		ct state invalid drop
+		oifname @segments goto own_sources
 		ct state established,related accept
+		tcp flags != syn / syn,ack jump midstream
+		jump policies
+		iifname @internal drop
+		goto own_sources
+	}
+
+	chain own_sources {
 		ip saddr . iifname @own4 accept
 		ip6 saddr . iifname @own6 accept
 		drop
@@ -118,11 +134,22 @@ _CHAINS = """\
 
 	chain host_access {
 		type filter hook input priority filter; policy accept;
-		iifname != @host_closed accept
+		iifname != @segments accept
 		ct state established,related accept
+		tcp flags != syn / syn,ack jump midstream_in
+		jump policies_in
+		iifname != @host_closed accept
 		icmp type != 255 accept
 		icmpv6 type != 255 accept
 		drop
+	}
+
+	chain host_leaving {
+		type filter hook output priority filter; policy accept;
+		oifname != @segments accept
+		ct state established,related accept
+		tcp flags != syn / syn,ack jump midstream_out
+		jump policies_out
 	}
 
 	chain source {
@@ -149,76 +176,14 @@ _CHAINS = """\
 	}
 """
 
-_GUARD = """\
-	set fingerprint {
-		type mark
-	}
 
-	set guarded {
-		type ifname
-	}
-
-	set guarded_mac {
-		type ifname . ether_addr
-	}
-
-	set guarded4 {
-		type ifname . ipv4_addr
-	}
-
-	set guarded6 {
-		type ifname . ipv6_addr
-	}
-
-	set advertised6 {
-		typeof iifname . @th,64,128
-	}
-
-	set apart {
-		type ifname
-	}
-
-	chain guard {
-		type filter hook prerouting priority dstnat; policy accept;
-		iifname != @guarded accept
-		ether type { 8021q, 8021ad } drop
-		iifname . ether saddr != @guarded_mac drop
-		arp operation { request, reply } iifname . arp saddr ether @guarded_mac goto guard_arp
-		iifname . ip saddr @guarded4 accept
-		icmpv6 type { nd-router-advert, nd-redirect } drop
-		icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @advertised6 drop
-		ip6 saddr != :: iifname . ip6 saddr @guarded6 accept
-		icmpv6 type { nd-neighbor-solicit, mld2-listener-report } iifname . ip6 saddr @guarded6 accept
-		drop
-	}
-
-	chain guard_arp {
-		arp saddr ip 0.0.0.0 accept
-		iifname . arp saddr ip @guarded4 accept
-		drop
-	}
-
-	chain keep_apart {
-		type filter hook forward priority filter; policy accept;
-		iifname @apart oifname @apart meta pkttype != host drop
-	}
-"""
-"""What an endpoint may send: by its port, its own MAC and addresses. 0.0.0.0 asks whether an address is free.
-
-And between which ports no frame passes, but one that was for the host, and that br_netfilter sends on to where it
-is published: the kernel's own flag for isolated ports would drop that as well.
-"""
-
-
-def skeleton(table: str) -> str:
-    """The complete text of table `inet TABLE`."""
-    parts = [_declared(*each) for each in (*_FIXED, *_families())]
-    return f"table inet {table} {{\n" + "\n".join([*parts, *_publishing()]) + "\n" + _CHAINS + "}\n"
-
-
-def guard_skeleton(table: str) -> str:
-    """The complete text of table `bridge TABLE`, which keeps endpoints from sending under other addresses."""
-    return f"table bridge {table} {{\n{_GUARD}}}\n"
+def skeleton(table: str, policies: Sequence[Rule] = ()) -> str:
+    """The complete text of table `inet TABLE`, with the rules of policies."""
+    named = {each.counter: each.words for each in policies}
+    counters = [f'\tcounter {name} {{\n\t\tcomment "{words}"\n\t}}\n' for name, words in named.items()]
+    parts = [_declared(*each) for each in (*_FIXED, *_families(), *_policy_sets(policies))]
+    chains = [*_publishing(), *_policy_chains(policies)]
+    return f"table inet {table} {{\n" + "\n".join([*counters, *parts, *chains]) + "\n" + _CHAINS + "}\n"
 
 
 def _families() -> Iterator[tuple[str, str, str, bool]]:
@@ -248,6 +213,37 @@ def _families() -> Iterator[tuple[str, str, str, bool]]:
     yield "set", "beyond4", _PORT, True
     yield "map", "publish4_lo", f"{_PORT} : ipv4_addr . inet_service", False
     yield "map", "publish4_range_lo", f"{_PORT} : ipv4_addr", True
+
+
+def _policy_sets(policies: Sequence[Rule]) -> Iterator[tuple[str, str, str, bool]]:
+    for each in policies:
+        address = f"ipv{each.version}_addr"
+        yield "set", each.set, f"{address} . {address}" + (f" . {_PORT}" if each.ports else ""), True
+
+
+def _policy_chains(policies: Sequence[Rule]) -> Iterator[str]:
+    """For each hook what new connections meet, and what TCP meets that is in the midst of an unknown one.
+
+    The latter are judged in the direction of their connection, whichever that is: were it not so, the other side
+    of a connection that a policy has cut would take it up again as its own.
+    """
+    yield _chain("refuse", ["\t\treject\n"])
+    for hook, suffix in ((FORWARD, ""), (INPUT, "_in"), (OUTPUT, "_out")):
+        backwards = {FORWARD: FORWARD, INPUT: OUTPUT, OUTPUT: INPUT}[hook]
+        onward = [_policy(each, "saddr", "daddr", "dport") for each in policies if each.hook == hook]
+        back = [_policy(each, "daddr", "saddr", "sport") for each in policies if each.hook == backwards]
+        yield _chain(f"policies{suffix}", onward)
+        yield _chain(f"midstream{suffix}", back)
+
+
+def _policy(rule: Rule, source: str, target: str, port: str) -> str:
+    """One rule; in the midst of a connection it has no counter, and what it allows goes on to be judged."""
+    family = "ip" if rule.version == 4 else "ip6"
+    ports = f" . meta l4proto . th {port}" if rule.ports else ""
+    match = f"{family} {source} . {family} {target}{ports} @{rule.set}"
+    if port == "dport":
+        return f'\t\t{match} counter name "{rule.counter}" {rule.verdict}\n'
+    return f"\t\t{match} {'return' if rule.verdict == 'accept' else 'drop'}\n"
 
 
 def _publishing() -> Iterator[str]:

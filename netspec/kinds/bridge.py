@@ -29,6 +29,7 @@ from netspec.kinds._links import (
     link_set,
     mark_of,
     stack_group,
+    u8,
 )
 from netspec.kinds._types import LinkName
 from netspec.kinds.address import Address, broadcast_of
@@ -37,7 +38,9 @@ from netspec.kinds.sysctl import Sysctl
 
 USUAL_MTU, PASSING_MTU = 1500, 1499
 """What a bridge is born with (ETH_DATA_LEN), and what it is given for a moment where that is wanted."""
-SETTABLE = frozenset({8, 22, 24, *range(26, 39), 42, 43, 44})
+NF_CALL = (36, 37)
+"""IFLA_BR_NF_CALL_IPTABLES and _IP6TABLES: br_netfilter for this one bridge."""
+SETTABLE = frozenset({8, 22, 24, *range(26, 36), 38, 42, 43, 44})
 """IFLA_BR_* numbers (`linux/if_link.h`) that no spec writes, kept so that a bridge can be made again as it was."""
 
 _ACCESS = {"published": "goto published", "routed": "goto routed", "open": "accept", "internal": "drop"}
@@ -52,6 +55,8 @@ class Bridge(OptionedLink):
     addr_gen_mode: int | None = in_place()
     route_localnet: bool | None = in_place()
     promote_secondaries: bool | None = in_place()
+    filtered: bool | None = in_place()
+    """Whether bridged frames pass the rules for IP, whatever bridge-nf-call-iptables says of other bridges."""
     up: bool | None = in_place()
     settings: Attributes = carried(())
 
@@ -74,6 +79,7 @@ def observe(snapshot: Snapshot) -> Iterator[Bridge]:
             addr_gen_mode=row.addr_gen_mode,
             route_localnet=bool(row.conf4.get(ROUTE_LOCALNET)),
             promote_secondaries=bool(row.conf4.get(PROMOTE_SECONDARIES)),
+            filtered=all(row.data.get(number, b"\0") == b"\1" for number in NF_CALL),
             up=row.up,
             **options_of(row.data),
             settings=tuple(sorted((n, v) for n, v in row.data.items() if n in SETTABLE)),
@@ -83,6 +89,10 @@ def observe(snapshot: Snapshot) -> Iterator[Bridge]:
 def _conf4(*, route_localnet: bool | None, promote_secondaries: bool | None) -> tuple[tuple[int, int], ...]:
     wanted = ((ROUTE_LOCALNET, route_localnet), (PROMOTE_SECONDARIES, promote_secondaries))
     return tuple((number, int(value)) for number, value in wanted if value is not None)
+
+
+def _filtered(value: int | None) -> Attributes:
+    return tuple((number, u8.pack(value)) for number in NF_CALL) if value is not None else ()
 
 
 def create(new: Bridge) -> Iterator[Operation]:
@@ -96,7 +106,7 @@ def create(new: Bridge) -> Iterator[Operation]:
         mtu=PASSING_MTU if new.mtu == USUAL_MTU else None,
         group=new.group,
         alias=new.alias,
-        data=(*options_for_birth(new), *new.settings),
+        data=(*options_for_birth(new), *new.settings, *_filtered(True if new.filtered else None)),
     )
     # An MTU given at birth follows the smallest port; one that is set stays.
     yield LinkSet(
@@ -124,6 +134,8 @@ def update(old: Bridge, new: Bridge) -> Iterator[Operation]:
                 route_localnet=changed(old.route_localnet, new.route_localnet),
                 promote_secondaries=changed(old.promote_secondaries, new.promote_secondaries),
             ),
+            kind="bridge" if new.filtered is not None and new.filtered != old.filtered else None,
+            data=_filtered(changed(old.filtered, new.filtered)),
             up=changed(old.up, new.up),
         )
     )
@@ -149,6 +161,7 @@ def expand(specs: Mapping[str, BridgeSpec], expansion: Expansion) -> Iterator[Re
             addr_gen_mode=address_mode(segment.mtu, ipv6=segment.has(6)),
             route_localnet=segment.publishes and segment.access != "routed",
             promote_secondaries=True,
+            filtered=segment.address in expansion.policed,
             up=True,
             **{option: getattr(spec, option) for option in OPTIONS},
         )
@@ -171,6 +184,7 @@ def _filter(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
     mark = expansion.mark(segment.address)
     name = ifname(segment.name)
     yield element(mark, "segments", name)
+    yield element(mark, "same", concat(name, name))
     yield element(mark, "within", concat(name, name), _within(segment))
     yield element(mark, "access", name, _ACCESS["internal" if segment.internal else segment.access])
     if segment.internal:

@@ -46,6 +46,8 @@ _FAMILY = re.compile(r"^([a-z_]+?)[46](_range)?(_out|_in|_at|_on|_lo)?$")
 
 BOOKKEEPING = "fingerprint"
 """The set in which the kernel adapter keeps the table's fingerprint; no resources come of it."""
+JUDGED = "judged"
+"""The set that keeps a digest of who may talk to whom; kinds.admission reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,7 @@ def observe(snapshot: Snapshot) -> Iterator[NatElement]:
     """All elements of our table, whoever added them: the table is ours."""
     for table in snapshot.tables:
         for row in table.elements:
-            if row.set == BOOKKEEPING:
+            if row.set in (BOOKKEEPING, JUDGED):
                 continue
             yield NatElement(
                 mark=Mark(snapshot.stack, _origin(row)),

@@ -1,15 +1,17 @@
 """The skeleton of our nftables tables: chains, rules, empty sets and maps. Data are elements (`nat_element`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from netspec.core.digest import digest
 from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, replaces
 from netspec.kernel.operations import Operation, TableAdd, TableDelete
-from netspec.kernel.snapshot import Snapshot
+from netspec.kernel.snapshot import CounterRow, Snapshot
 from netspec.kinds._contract import Kind
-from netspec.kinds._skeleton import guard_skeleton, skeleton
+from netspec.kinds._guard_skeleton import guard_skeleton
+from netspec.kinds._policies import Rule
+from netspec.kinds._skeleton import skeleton
 from netspec.kinds.nat_element import BOOKKEEPING, table_key, table_name
 
 
@@ -22,6 +24,7 @@ class NatTable(Resource):
     name: str = identity()
     rules: str = replaces()
     text: str = carried("")
+    counters: tuple[CounterRow, ...] = carried(())
 
     rank: ClassVar[int] = 0
     replacing: ClassVar[Disruption] = Disruption.LIVE
@@ -36,10 +39,10 @@ class NatTable(Resource):
         return f"nftables table {self.family} {self.name}"
 
 
-def table_of(stack: str) -> NatTable:
-    """The table a stack has on the host."""
+def table_of(stack: str, policies: Sequence[Rule] = ()) -> NatTable:
+    """The table a stack has on the host, with the rules of its policies."""
     name = table_name(stack)
-    text = skeleton(name)
+    text = skeleton(name, policies)
     return NatTable(mark=Mark(stack, "nat"), netns="", name=name, rules=digest(text), text=text)
 
 
@@ -61,6 +64,7 @@ def observe(snapshot: Snapshot) -> Iterator[NatTable]:
             name=row.name,
             rules=row.written or digest(row.text),
             text=row.text,
+            counters=row.counters,
         )
 
 

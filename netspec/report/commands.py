@@ -9,6 +9,7 @@ from netspec.kernel.operations import (
     ElementAdd,
     ElementDelete,
     FlowDelete,
+    FlowsCut,
     LinkAdd,
     LinkDelete,
     LinkSet,
@@ -30,6 +31,7 @@ _BRIDGE_WORDS = {"stp": "stp_state", "multicast_snooping": "mcast_snooping", "mu
 """What `ip` calls options of a bridge that a spec calls otherwise."""
 _BRIDGE_OPTIONS = {option.number: (_BRIDGE_WORDS.get(name, name), option) for name, option in OPTIONS.items()}
 _PORT_FLAGS = {4: "hairpin", 33: "isolated"}
+_BRIDGE_FLAGS = {36: "nf_call_iptables", 37: "nf_call_ip6tables"}
 
 NftOperation = TableAdd | TableDelete | ElementAdd | ElementDelete
 
@@ -62,7 +64,7 @@ def _command(operation: Operation) -> Iterator[str]:
         case SysctlWrite():
             inside = f"ip netns exec {quoted(operation.netns)} " if operation.netns else ""
             yield f"{inside}sysctl -qw {quoted(operation.key.replace('/', '.') + '=' + operation.value)}"
-        case FlowDelete():
+        case FlowDelete() | FlowsCut():
             yield from _flows(operation)
         case _:
             yield from routing_command(operation)
@@ -133,6 +135,8 @@ def _link_set(operation: LinkSet) -> Iterator[str]:
 def _options(data: Attributes) -> Iterator[str]:
     """The words of `ip link … type bridge`; times in hundredths of a second."""
     for number, packed in data:
+        if number in _BRIDGE_FLAGS:
+            yield f"{_BRIDGE_FLAGS[number]} {packed[0]}"
         if number in _BRIDGE_OPTIONS:
             word, option = _BRIDGE_OPTIONS[number]
             yield f"{word} {option.layout.unpack(packed)[0]}"
@@ -148,7 +152,10 @@ def _address(operation: AddressAdd | AddressDelete) -> str:
     return " ".join(words + (["nodad"] if operation.address.version == 6 else []))
 
 
-def _flows(operation: FlowDelete) -> Iterator[str]:
+def _flows(operation: FlowDelete | FlowsCut) -> Iterator[str]:
+    if isinstance(operation, FlowsCut):
+        yield "# netspec would now delete the conntrack entries that these rules do not let in"
+        return
     listen = f" --orig-dst {operation.listen}" if operation.listen else ""
     for port in range(operation.ports[0], operation.ports[1] + 1):
         head = f"conntrack -D -p {operation.protocol} --orig-port-dst {port}{listen}"

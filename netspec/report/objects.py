@@ -8,6 +8,7 @@ from netspec.core.change import Action, Change, FieldChange
 from netspec.core.resource import Disruption, Key, Policy, Resource
 from netspec.core.state import State
 from netspec.kinds.address import Address
+from netspec.kinds.admission import Admission
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import NatTable
 from netspec.kinds.port import Port
@@ -86,8 +87,11 @@ def by_object(
     wanted = {object_of(resource) for resource in desired.values()}
     there = {object_of(resource) for resource in observed.values() if resource.mark is not None}
     found: dict[str, ObjectChange] = {}
-    for change in changes:
+    # Who may talk to whom follows from the other changes, and is told with one of them.
+    for change in sorted(changes, key=lambda each: isinstance(each.resource, Admission)):
         address = object_of(change.resource)
+        if isinstance(change.resource, Admission) and found:
+            address = address if address in found else next(iter(found))
         found.setdefault(address, ObjectChange(address)).changes.append(change)
     for each in found.values():
         each.symbol = _symbol(each, in_spec=each.address in wanted, in_kernel=each.address in there)

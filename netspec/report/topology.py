@@ -154,11 +154,15 @@ class _Tree:
                 yield Branch(object_of(space), "no bridge")
 
     def _beside(self) -> Iterator[Branch]:
-        """Translation of addresses, and sysctls."""
+        """Translation of addresses, policies and sysctls."""
         translated = [each for each in self._all if isinstance(each, NatElement) and object_of(each) == "nat"]
         shown = tuple(dict.fromkeys(words_of(each) for each in translated if not is_derived(each)))
         if shown or any(isinstance(each, NatTable) for each in self._all):
             yield Branch("nat", "" if shown else "nothing is translated", tuple(Branch("", each) for each in shown))
+        hits = [each for table in self._all if isinstance(table, NatTable) for each in table.counters]
+        if hits:
+            words = (f"{each.comment}  ({each.packets:,} new connections)" for each in hits)
+            yield Branch("policies", "", tuple(Branch("", each) for each in words))
         for each in self._all:
             if isinstance(each, Sysctl):
                 yield Branch(f"sysctl/{each.name}", f"{_spaced(each.value)}  (was {_spaced(each.former)})")

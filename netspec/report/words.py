@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from netspec.core.change import FieldChange
 from netspec.core.resource import Resource
 from netspec.kinds.address import Address
+from netspec.kinds.admission import Admission
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import NatTable
@@ -13,7 +14,7 @@ from netspec.kinds.route import Route
 
 _DERIVED = re.compile(
     r"(access|advertised[46]?|beside[46]?|former|guarded_mac|guarded[46]?|limited|netmapped[46]|netmap[46]_in|own[46]"
-    r"|return[46]|segments|within)(_.+)?"
+    r"|return[46]|same|segments|within)(_.+)?"
 )
 """Sets whose elements follow from others or from the table: of interest where nothing else changes."""
 _OUT = re.compile(r"(masquerade|snat)[46]_out")
@@ -35,7 +36,9 @@ ACCESS |= {"accept": "open", "drop": "closed"}
 
 def is_derived(resource: Resource) -> bool:
     """Whether it only follows from what else an object has."""
-    return isinstance(resource, NatElement) and _DERIVED.fullmatch(resource.set) is not None
+    if isinstance(resource, NatElement):
+        return _DERIVED.fullmatch(resource.set) is not None
+    return isinstance(resource, Admission)
 
 
 def words_of(resource: Resource, *, several: bool = False) -> str:
@@ -58,6 +61,9 @@ def element_words(element: NatElement) -> tuple[str, str]:
     key = element.element.replace('"', "")
     value = re.sub(r"/(32|128)\b", "", element.value)
     family = re.sub(r"[46](_.+)?$", "", element.set)
+    if element.set.startswith("policy"):
+        source, target, *service = key.split(" . ")
+        return f"{source} to {target} {'/'.join(reversed(service))}".strip(), ""
     if _OUT.fullmatch(element.set):
         key = key.replace(" . ", " out by ")
     match family:
@@ -86,6 +92,8 @@ def field_name(resource: Resource, field: FieldChange) -> str:
             return route_name(resource)
         case NatElement():
             return element_words(resource)[0]
+        case Admission():
+            return resource.title()
         case NatTable():
             return f"nftables table {resource.family} {resource.name}"
     return _NAMES.get(field.name, _NAMES.get(plain := field.name.removeprefix("peer_"), plain))
@@ -93,6 +101,8 @@ def field_name(resource: Resource, field: FieldChange) -> str:
 
 def field_value(resource: Resource, field: FieldChange, value: object) -> str:
     """The value of a field as people say it."""
+    if isinstance(resource, Admission):
+        return "as before" if value == field.before else "as written"
     if isinstance(resource, NatElement):
         return _element_value(resource, str(value))
     if isinstance(resource, Route):

@@ -17,6 +17,7 @@ from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import guard_table_of, table_of
 from netspec.kinds.sysctl import IMPLIED, Sysctl, former_record, owed
 from netspec.spec.attachments import attach
+from netspec.spec.policing import admission_of, policing
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,16 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     findings.extend(_too_narrow(document, segments))
     findings.extend(check_present(document, present))
     findings.extend(check_routing(document, attached.by_endpoint))
-    expansion = Expansion(document.stack, segments, attached.by_endpoint, references=present.references)
+    policies = policing(document, segments, attached.by_endpoint)
+    expansion = Expansion(
+        document.stack, segments, attached.by_endpoint, policies.rules, policies.policed, references=present.references
+    )
     resources = [
         resource for section in sections() for resource in section.expand(getattr(document, section.name), expansion)
     ]
     if resources:
-        resources.append(table_of(document.stack))
+        resources.append(table_of(document.stack, policies.rules))
+        resources.append(admission_of(document.stack, segments.values(), policies, resources))
     isolating = any(segment.antispoof or segment.port_isolation for segment in segments.values())
     if isolating or any(isinstance(each, NatElement) and each.family == "bridge" for each in resources):
         resources.append(guard_table_of(document.stack))

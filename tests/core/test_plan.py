@@ -24,7 +24,7 @@ class Thing(Resource):
     color: str | None = in_place()
     shape: str | None = replaces(default=None)
     on: tuple[Key, ...] = in_place(default=())
-    far_end: str = in_place(default="")
+    far_end: str = replaces(default="")
     with_parent: bool = False
 
     def key(self) -> Key:

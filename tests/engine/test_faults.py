@@ -111,7 +111,8 @@ def test_what_cannot_be_undone_is_said_and_undone_later(tmp_path: Path) -> None:
     left = {row.name for row in kernel.snapshot(proposal.scope).links if row.name != "lo"}
 
     assert left == {"br0"}
-    assert "Left to do: delete element/" in caught.value.message
+    assert "delete element/former 0x499c4038" in caught.value.message
+    assert "Left to do: delete flows/netspec-default, " in caught.value.message
     assert "delete link/br0, " in caught.value.message
     assert "Device or resource busy (EBUSY)" in caught.value.message
     assert (caught.value.exit_code, caught.value.diagnostics[0].code) == (4, "NS0501")

@@ -49,7 +49,16 @@ def test_it_remembers_every_kind_exactly(in_memory: Site) -> None:
     written = journal.open("default", proposal.plan, proposal.observed)
 
     assert journal.read() == written
-    assert {key.kind for key in written.before} == {"address", "element", "link", "netns", "port", "route", "sysctl"}
+    assert {key.kind for key in written.before} == {
+        "address",
+        "element",
+        "flows",
+        "link",
+        "netns",
+        "port",
+        "route",
+        "sysctl",
+    }
 
 
 def test_it_is_gone_when_all_is_done_and_when_all_is_undone(in_memory: Site) -> None:

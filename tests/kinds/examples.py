@@ -11,6 +11,7 @@ from netspec.kinds._bridge_options import OPTIONS
 from netspec.kinds._links import stack_group
 from netspec.kinds._skeleton import skeleton
 from netspec.kinds.address import Address
+from netspec.kinds.admission import Admission
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.ifb import Ifb
@@ -117,6 +118,7 @@ EXAMPLES = (
             addr_gen_mode=1,
             route_localnet=True,
             promote_secondaries=True,
+            filtered=False,
             up=True,
             **USUAL_OPTIONS,
         ),
@@ -129,6 +131,7 @@ EXAMPLES = (
             "addr_gen_mode": 0,
             "route_localnet": False,
             "promote_secondaries": False,
+            "filtered": True,
             "up": False,
         },
     ),
@@ -272,6 +275,11 @@ EXAMPLES = (
         variants={"to": "ifb8"},
     ),
     Example(
+        resource=Admission(mark=Mark(STACK, "nat"), netns="", table="netspec-default", rules="0123456789abcdef"),
+        ground=(TableAdd(name="netspec-default", text=skeleton("netspec-default")),),
+        variants={"rules": "fedcba9876543210"},
+    ),
+    Example(
         resource=OtherLink(netns="", name="x0", link_kind="ifb"),
         ground=(LinkAdd(name="x0", kind="ifb"),),
         variants={"alias": "another", "group": 7},
@@ -297,6 +305,7 @@ KEYS = {
     Sysctl: Key("sysctl", "", "net.ipv4.ip_forward"),
     NatTable: Key("table", "", "inet netspec-default"),
     NatElement: Key("element", "", "publish4 tcp . 8080"),
+    Admission: Key("flows", "", "netspec-default"),
     OtherLink: Key("link", "", "x0"),
 }
 
@@ -316,5 +325,6 @@ TITLES = {
     Sysctl: "= 1",
     NatTable: "nftables table inet netspec-default",
     NatElement: "publish 8080/tcp -> 10.1.0.10 port 80",
+    Admission: "who may talk to whom",
     OtherLink: "ifb link",
 }

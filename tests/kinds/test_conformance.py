@@ -168,7 +168,14 @@ def test_what_netspec_never_makes_has_no_operations() -> None:
 def test_every_module_is_a_kind_or_a_section() -> None:
     """Discovery is complete, and sections have names, descriptions and an order."""
     assert all(hasattr(module, "KIND") or hasattr(module, "SECTION") for module in modules())
-    assert [section.name for section in sections()] == ["bridges", "subnets", "endpoints", "nat", "sysctls"]
+    assert [section.name for section in sections()] == [
+        "bridges",
+        "subnets",
+        "endpoints",
+        "nat",
+        "policies",
+        "sysctls",
+    ]
     assert all(section.description for section in sections())
     assert len({kind.resource for kind in kinds()}) == len(kinds())
 

@@ -48,6 +48,8 @@ ELEMENTS = (
     "publish4 tcp . 8080",
     "publish4_range_at 192.0.2.1 . tcp . 9000-9003",
     "publish6 tcp . 8080",
+    'same "br0" . "br0"',
+    'same "br1" . "br1"',
     'within "br0" . "br0"',
     'within "br1" . "br1"',
     'access "br0"',
@@ -73,9 +75,17 @@ GUARDED = (
     'advertised6 "to-web" . 0xfd000017000000000000000000000002',
     'advertised6 "to-web" . 0xfe8000000000000000d713fffe8a03d5',
 )
-NEW_TABLE = "\n".join([f"create {TABLE}", *(f"create element/{each}" for each in ELEMENTS)])
+NEW_TABLE = "\n".join(
+    [f"create {TABLE}", "create flows/netspec-default", *(f"create element/{each}" for each in ELEMENTS)]
+)
 NEW_GUARD = "\n".join(["create table/bridge netspec-default", *(f"create element/{each}" for each in GUARDED)])
-REPLACED_TABLE = "\n".join([f"replace {TABLE} rules", *(f"replace element/{each}" for each in (*ELEMENTS, *RECORDS))])
+REPLACED_TABLE = "\n".join(
+    [
+        f"replace {TABLE} rules",
+        "replace flows/netspec-default",
+        *(f"replace element/{each}" for each in (*ELEMENTS, *RECORDS)),
+    ]
+)
 
 GONE = "while ip link show dev to-web >&2; do sleep 0.02; done"
 """A namespace goes later than the command that removes it."""

@@ -37,6 +37,7 @@ endpoints:
 sysctls:
   net.ipv4.ip_local_port_range: 20000 40000
 """
+FLOWS = Key("flows", "", "netspec-default")
 SYSCTL = "net.ipv4.ip_local_port_range"
 
 BRIDGE, VETH, PORT = Key("link", "", "br0"), Key("link", "", "to-web"), Key("port", "", "to-web")
@@ -60,6 +61,7 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (BRIDGE, {"addr_gen_mode": 0}),
     (BRIDGE, {"route_localnet": False}),
     (BRIDGE, {"promote_secondaries": False}),
+    (BRIDGE, {"filtered": True}),
     (BRIDGE, {"up": False}),
     *((BRIDGE, {name: value}) for name, value in OTHER_OPTIONS.items()),
     (VETH, {"alias": "netspec:default:endpoint/other"}),
@@ -76,6 +78,7 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (VETH, {"peer_up": False}),
     (PORT, {"bridge": "br1"}),
     (PORT, {"hairpin": False}),
+    (FLOWS, {"rules": "another digest"}),
     (PORT, {"isolated": True}),
     (NETNS, {"alias": "netspec:default:endpoint/other"}),
     (NETNS, {"lo_up": False}),

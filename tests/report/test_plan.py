@@ -158,7 +158,7 @@ DRIFT_OF_ROUTES = """\
 DRIFT_OF_TABLE = """\
   drift, will be corrected
   ~ bridge/br0    spec.yaml:3
-      + 5 elements of nftables
+      + 6 elements of nftables
   ~ endpoint/web  spec.yaml:5
       + publish 8080/tcp -> 10.1.0.10 port 80
       + publish 8080/tcp -> fd00:1::10 port 80
