@@ -23,7 +23,7 @@ def foreign_routes(
                 "NS0412",
                 f"{change.key} is in the way: {before.title()} dev {before.link}, and netspec did not make it",
                 place_of(after.origin),
-                hint="write default_route: false on the interface, or remove the route",
+                hint="remove it, or let the endpoint have none there",
                 label=f"wanted by {after.origin}",
                 address=after.origin,
             )

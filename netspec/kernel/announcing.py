@@ -5,6 +5,7 @@ change), and a neighbour who knew the address under another MAC would send into 
 """
 
 import errno
+import fcntl
 import socket
 import struct
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from netspec.kernel.operations import Address, Announce, LinkAdd, LinkSet, Opera
 from netspec.kernel.spaces import Spaces
 
 _ARP, _IPV6 = 0x0806, 0x86DD
+_SIOCGIFHWADDR = 0x8927
 _BROADCAST = b"\xff" * 6
 _ALL_NODES, _ALL_NODES_MAC = IPv6Address("ff02::1").packed, bytes.fromhex("333300000001")
 _ICMPV6, _ADVERTISEMENT, _OVERRIDE, _TARGET_MAC = 58, 136, 0x20000000, 2
@@ -25,12 +27,13 @@ _UNHEARD = frozenset({errno.ENETDOWN, errno.ENXIO, errno.ENODEV})
 
 def announce(link: str, addresses: Iterable[Address]) -> None:
     """Tell all neighbours on a link of this thread's namespace. Raises OSError."""
+    # Bound to nothing: a socket that could receive waits for a grace period of the kernel when it is closed.
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as packets:
         try:
-            packets.bind((link, 0))
-            mac: bytes = packets.getsockname()[4]
+            mac = fcntl.ioctl(packets, _SIOCGIFHWADDR, struct.pack("40s", link.encode()))[18:24]
             for each in addresses:
-                packets.send(arp(mac, each.packed) if each.version == 4 else advertisement(mac, each.packed))
+                frame = arp(mac, each.packed) if each.version == 4 else advertisement(mac, each.packed)
+                packets.sendto(frame, (link, 0))
         except OSError as error:
             if error.errno not in _UNHEARD:
                 raise
