@@ -21,7 +21,6 @@ from netspec.kernel.conntrack import cut_flows, delete_flows
 from netspec.kernel.netlink import BATCH_MESSAGES, Answer, Channel, NoAnswer
 from netspec.kernel.operations import (
     Address,
-    AddressDelete,
     Announce,
     ElementAdd,
     ElementDelete,
@@ -30,29 +29,22 @@ from netspec.kernel.operations import (
     LinkAdd,
     LinkDelete,
     LinkSet,
-    NeighborDelete,
     NetnsAdd,
     NetnsAttach,
     NetnsDelete,
     Operation,
-    RouteDelete,
-    RuleDelete,
     SysctlWrite,
     TableAdd,
     TableDelete,
 )
-from netspec.kernel.packing import packed_by_index
+from netspec.kernel.packing import ABSENT, Deletion, packed_by_index, tolerated
 from netspec.kernel.port import KernelError, Progress
 from netspec.kernel.reading import ADDRESSES, LINKS, sysctl_path
 from netspec.kernel.spaces import Spaces
-from netspec.kernel.traffic_operations import QdiscDelete, RedirectDelete
 
-ABSENT = frozenset({errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT})
-"""What the kernel says to the deletion of something that is not there."""
 GROUPED = 4
 """As many links are deleted faster together."""
 
-Deletion = LinkDelete | AddressDelete | RouteDelete | RuleDelete | NeighborDelete | QdiscDelete | RedirectDelete
 NftAddition = TableAdd | ElementAdd
 NftOperation = NftAddition | TableDelete | ElementDelete
 
@@ -190,7 +182,7 @@ class Run:
         netns = getattr(operation, "netns", "")
         channel = self._spaces.channel(netns)
         for answer in channel.request(list(self._packed(operation))):
-            if answer.number and not _tolerated(operation, answer):
+            if answer.number and not tolerated(operation, answer.number):
                 raise KernelError(answer.number, operation, answer.words)
 
     def _packed(self, operation: Operation) -> Iterator[rt.Message]:
@@ -295,9 +287,3 @@ def links(channel: Channel) -> list[rows.RawLink]:
 
 def _refused(error: OSError, operation: Operation) -> KernelError:
     return KernelError(error.errno or errno.EIO, operation)
-
-
-def _tolerated(operation: Operation, answer: Answer) -> bool:
-    # To the deletion of a qdisc that is not there the kernel says that its handle is invalid.
-    absent = ABSENT | {errno.EINVAL} if isinstance(operation, QdiscDelete | RedirectDelete) else ABSENT
-    return isinstance(operation, Deletion) and answer.number in absent

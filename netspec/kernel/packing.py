@@ -1,5 +1,6 @@
-"""Operations on what stands on links: packing them takes the indexes of links, and nothing else."""
+"""Operations on what stands on links: packing them takes the indexes of links, and nothing else. And what deletes."""
 
+import errno
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from netspec.kernel import traffic
 from netspec.kernel.operations import (
     AddressAdd,
     AddressDelete,
+    LinkDelete,
     NeighborAdd,
     NeighborDelete,
     Operation,
@@ -18,6 +20,11 @@ from netspec.kernel.operations import (
     RuleDelete,
 )
 from netspec.kernel.traffic_operations import QdiscAdd, QdiscDelete, RedirectAdd, RedirectDelete
+
+ABSENT = frozenset({errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT})
+"""What the kernel says to the deletion of something that is not there."""
+
+Deletion = LinkDelete | AddressDelete | RouteDelete | RuleDelete | NeighborDelete | QdiscDelete | RedirectDelete
 
 _PACKERS: Mapping[type, Callable[[Any, rt.IndexOf], rt.Message]] = {
     AddressAdd: rt.address_add,
@@ -40,3 +47,10 @@ def packed_by_index(operation: Operation, index_of: rt.IndexOf) -> Iterator[rt.M
         yield from traffic.redirect_add(operation, index_of)
     else:
         yield _PACKERS[type(operation)](operation, index_of)
+
+
+def tolerated(operation: Operation, number: int) -> bool:
+    """Whether an errno says that what shall be deleted is not there."""
+    # To the deletion of a qdisc that is not there the kernel says that its handle is invalid.
+    absent = ABSENT | {errno.EINVAL} if isinstance(operation, QdiscDelete | RedirectDelete) else ABSENT
+    return isinstance(operation, Deletion) and number in absent
