@@ -9,7 +9,7 @@ endpoints:
   web:
     interfaces:
       eth0: {bridge: br0, addresses: [10.1.0.10, "fd00:1::10"]}
-      eth1: {bridge: br1, addresses: [10.2.0.10, "fd00:2::10"]}
+      eth1: {bridge: br1, addresses: [10.2.0.10, "fd00:2::10", "fe80::10"], default_route: 200, txqueuelen: 500}
     routes:
       - {to: 10.50.0.0/16, via: 10.1.0.7}
       - {to: 10.51.0.0/16, dev: eth1}
@@ -32,6 +32,16 @@ endpoints:
 """
 
 EDITS = (
+    ("another default route", ("default_route: 200", "default_route: true")),
+    ("no default route", ("default_route: 200", "default_route: false")),
+    ("metric of a default route", ("default_route: 200", "default_route: 300")),
+    ("first default route off", ("eth0: {", "eth0: {default_route: false, ")),
+    ("link-local address", ("fe80::10", "fe80::11")),
+    ("no link-local address", (', "fe80::10"', "")),
+    ("IPv4 link-local address", ("fe80::10", "169.254.0.10")),
+    ("queue", ("txqueuelen: 500", "txqueuelen: 0")),
+    ("other names", ("txqueuelen: 500", "altnames: [front, a-rather-long-name-of-it]")),
+    ("promiscuous", ("txqueuelen: 500", "promisc: true, allmulti: true")),
     ("route's gateway", ("via: 10.1.0.7}\n      - {to: 10.51", "via: 10.1.0.8}\n      - {to: 10.51")),
     ("route's link", ("{to: 10.51.0.0/16, dev: eth1}", "{to: 10.51.0.0/16, dev: eth0}")),
     ("route's destination", ("10.51.0.0/16", "10.51.0.0/20")),

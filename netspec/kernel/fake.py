@@ -16,7 +16,14 @@ from netspec.core.elements import PROTOCOLS
 from netspec.kernel.fake_addresses import add_address, delete_address
 from netspec.kernel.fake_host import FakeLink, Flow, Host
 from netspec.kernel.fake_links import add_link, check_name, delete_link, made_up_mac, remove, set_link
-from netspec.kernel.fake_policy import add_neighbor, add_rule, delete_neighbor, delete_rule
+from netspec.kernel.fake_policy import (
+    add_altname,
+    add_neighbor,
+    add_rule,
+    delete_altname,
+    delete_neighbor,
+    delete_rule,
+)
 from netspec.kernel.fake_routes import add_route, delete_route
 from netspec.kernel.fake_rows import Rows, host_rows, take_snapshot
 from netspec.kernel.fake_spaces import add_netns, attach_netns, delete_netns, new_space
@@ -27,6 +34,8 @@ from netspec.kernel.operations import (
     Address,
     AddressAdd,
     AddressDelete,
+    AltnameAdd,
+    AltnameDelete,
     Announce,
     ElementAdd,
     ElementDelete,
@@ -201,6 +210,8 @@ _HANDLERS: Mapping[type, Callable[[Host, Any], None]] = {
     AddressDelete: delete_address,
     RouteAdd: add_route,
     RouteDelete: delete_route,
+    AltnameAdd: add_altname,
+    AltnameDelete: delete_altname,
     RuleAdd: add_rule,
     RuleDelete: delete_rule,
     NeighborAdd: add_neighbor,

@@ -30,6 +30,9 @@ class FakeLink:
     group: int = 0
     alias: str = ""
     txqlen: int = 1000
+    promisc: bool = False
+    allmulti: bool = False
+    altnames: tuple[str, ...] = ()
     master: int = NOWHERE
     parent: int = NOWHERE
     peer: int = NOWHERE

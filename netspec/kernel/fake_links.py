@@ -208,6 +208,8 @@ def _set_labels(host: Host, index: int, operation: LinkSet) -> None:
             alias=link.alias if operation.alias is None else operation.alias,
             group=link.group if operation.group is None else operation.group,
             txqlen=link.txqlen if operation.txqlen is None else operation.txqlen,
+            promisc=link.promisc if operation.promisc is None else operation.promisc,
+            allmulti=link.allmulti if operation.allmulti is None else operation.allmulti,
             addr_gen_mode=link.addr_gen_mode if operation.addr_gen_mode is None else operation.addr_gen_mode,
             conf4={**link.conf4, **dict(operation.conf4)},
         )

@@ -1,11 +1,11 @@
-"""Rules and neighbours of the fake kernel."""
+"""Rules, neighbours and alternative names of the fake kernel."""
 
 import errno
 from dataclasses import fields, replace
 
 from netspec.kernel.fake_addresses import has_ipv6
 from netspec.kernel.fake_host import Host, Neighbor
-from netspec.kernel.operations import NeighborAdd, NeighborDelete, RuleAdd, RuleDelete
+from netspec.kernel.operations import AltnameAdd, AltnameDelete, NeighborAdd, NeighborDelete, RuleAdd, RuleDelete
 
 
 def add_rule(host: Host, operation: RuleAdd) -> None:
@@ -36,6 +36,22 @@ def _matches(rule: RuleAdd, wanted: RuleDelete) -> bool:
     given = (each.name for each in fields(wanted) if each.name not in ("netns", "mask"))
     same = all(getattr(wanted, name) in (None, "", 0, getattr(rule, name)) for name in given)
     return same and (wanted.fwmark is None or wanted.mask == rule.mask)
+
+
+def add_altname(host: Host, operation: AltnameAdd) -> None:
+    """RTM_NEWLINKPROP. No two links of a namespace have one name."""
+    link = host.link(operation.netns, operation.link)
+    there = [each for each in host.links.values() if each.netns == link.netns]
+    if any(operation.name in (each.name, *each.altnames) for each in there):
+        raise OSError(errno.EEXIST, "")
+    host.put(replace(link, altnames=tuple(sorted((*link.altnames, operation.name)))))
+
+
+def delete_altname(host: Host, operation: AltnameDelete) -> None:
+    """RTM_DELLINKPROP; nothing if it is not there."""
+    link = host.find(operation.netns, operation.link)
+    if link is not None:
+        host.put(replace(link, altnames=tuple(each for each in link.altnames if each != operation.name)))
 
 
 def add_neighbor(host: Host, operation: NeighborAdd) -> None:

@@ -96,6 +96,8 @@ class LinkSet:
     alias: str | None = None
     txqlen: int | None = None
     up: bool | None = None
+    promisc: bool | None = None
+    allmulti: bool | None = None
     master: str | None = None
     addr_gen_mode: int | None = None
     conf4: tuple[tuple[int, int], ...] = ()
@@ -103,6 +105,24 @@ class LinkSet:
     data: Attributes = ()
     port_kind: str | None = None
     port_data: Attributes = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AltnameAdd:
+    """RTM_NEWLINKPROP: one more name for a link. EEXIST where a link of the namespace has it already."""
+
+    netns: str = ""
+    link: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AltnameDelete:
+    """RTM_DELLINKPROP of one alternative name; nothing if it is not there."""
+
+    netns: str = ""
+    link: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +254,8 @@ Operation = (
     | LinkAdd
     | LinkSet
     | LinkDelete
+    | AltnameAdd
+    | AltnameDelete
     | AddressAdd
     | AddressDelete
     | RouteAdd
@@ -258,27 +280,12 @@ Operation = (
 
 __all__ = [
     "Address",
-    "AddressAdd",
-    "AddressDelete",
-    "Announce",
     "Attributes",
-    "ElementAdd",
-    "ElementDelete",
-    "FlowDelete",
-    "FlowsCut",
     "Interface",
-    "LinkAdd",
-    "LinkDelete",
-    "LinkSet",
     "NeighborAdd",
     "NeighborDelete",
-    "NetnsAdd",
-    "NetnsAttach",
-    "NetnsDelete",
     "Network",
     "NextHop",
-    "Operation",
-    "Peer",
     "QdiscAdd",
     "QdiscDelete",
     "RedirectAdd",
@@ -287,7 +294,5 @@ __all__ = [
     "RouteDelete",
     "RuleAdd",
     "RuleDelete",
-    "SysctlWrite",
-    "TableAdd",
-    "TableDelete",
 ]
+"""What is passed on from where it is defined."""

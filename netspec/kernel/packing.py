@@ -10,6 +10,8 @@ from netspec.kernel import traffic
 from netspec.kernel.operations import (
     AddressAdd,
     AddressDelete,
+    AltnameAdd,
+    AltnameDelete,
     LinkDelete,
     NeighborAdd,
     NeighborDelete,
@@ -24,11 +26,22 @@ from netspec.kernel.traffic_operations import QdiscAdd, QdiscDelete, RedirectAdd
 ABSENT = frozenset({errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT})
 """What the kernel says to the deletion of something that is not there."""
 
-Deletion = LinkDelete | AddressDelete | RouteDelete | RuleDelete | NeighborDelete | QdiscDelete | RedirectDelete
+Deletion = (
+    LinkDelete
+    | AltnameDelete
+    | AddressDelete
+    | RouteDelete
+    | RuleDelete
+    | NeighborDelete
+    | QdiscDelete
+    | RedirectDelete
+)
 
 _PACKERS: Mapping[type, Callable[[Any, rt.IndexOf], rt.Message]] = {
     AddressAdd: rt.address_add,
     AddressDelete: rt.address_delete,
+    AltnameAdd: rt.altname_add,
+    AltnameDelete: rt.altname_delete,
     RouteAdd: routing.route_add,
     RouteDelete: routing.route_delete,
     RuleAdd: routing.rule_add,

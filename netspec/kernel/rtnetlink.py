@@ -10,6 +10,8 @@ from typing import NamedTuple
 from netspec.kernel.operations import (
     AddressAdd,
     AddressDelete,
+    AltnameAdd,
+    AltnameDelete,
     Attributes,
     LinkAdd,
     LinkDelete,
@@ -20,19 +22,20 @@ from netspec.kernel.operations import (
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 NEWNSID, GETNSID = 88, 90
+NEWLINKPROP, DELLINKPROP = 108, 109
 
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
 REPLACE, EXCL, CREATE = 0x100, 0x200, 0x400
 
 AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10
-IFF_UP = 1
+IFF_UP, IFF_PROMISC, IFF_ALLMULTI = 1, 0x100, 0x200
 IFA_F_NODAD = 0x02
 IFA_F_PERMANENT = 0x80
 
 NESTED = 0x8000
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_TXQLEN = 1, 3, 4, 5, 10, 13
 IFLA_LINKINFO, IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_GROUP, IFLA_NET_NS_FD, IFLA_EXT_MASK = 18, 20, 26, 27, 28, 29
-IFLA_LINK_NETNSID = 37
+IFLA_LINK_NETNSID, IFLA_PROP_LIST, IFLA_ALT_IFNAME = 37, 52, 53
 INFO_KIND, INFO_DATA, INFO_SLAVE_KIND, INFO_SLAVE_DATA = 1, 2, 4, 5
 VETH_INFO_PEER = 1
 INET_CONF, INET6_CONF, INET6_ADDR_GEN_MODE = 1, 2, 8
@@ -126,8 +129,9 @@ def _common(address: str | None, mtu: int | None, group: int | None) -> Iterator
 
 def link_set(operation: LinkSet, index_of: IndexOf) -> Message:
     """A change of a living link, found by name; by index where the name itself changes."""
-    flags = IFF_UP if operation.up else 0
-    change = 0 if operation.up is None else IFF_UP
+    wanted = ((IFF_UP, operation.up), (IFF_PROMISC, operation.promisc), (IFF_ALLMULTI, operation.allmulti))
+    flags = sum(flag for flag, value in wanted if value)
+    change = sum(flag for flag, value in wanted if value is not None)
     index = index_of(operation.netns, operation.name) if operation.rename is not None else 0
     name = operation.rename if operation.rename is not None else operation.name
     parts = [ifinfomsg.pack(AF_UNSPEC, 0, index, flags, change), text(IFLA_IFNAME, name)]
@@ -167,6 +171,21 @@ def _kind_info(kind_number: int, data_number: int, kind: str | None, data: Attri
     if kind is not None:
         yield text(kind_number, kind)
         yield nested(data_number, *(attribute(number, payload) for number, payload in data))
+
+
+def altname_add(operation: AltnameAdd, index_of: IndexOf) -> Message:
+    """One more name."""
+    return Message(NEWLINKPROP, CREATE | EXCL, _altname(operation, index_of))
+
+
+def altname_delete(operation: AltnameDelete, index_of: IndexOf) -> Message:
+    """One name less."""
+    return Message(DELLINKPROP, 0, _altname(operation, index_of))
+
+
+def _altname(operation: AltnameAdd | AltnameDelete, index_of: IndexOf) -> bytes:
+    head = ifinfomsg.pack(AF_UNSPEC, 0, index_of(operation.netns, operation.link), 0, 0)
+    return head + nested(IFLA_PROP_LIST, text(IFLA_ALT_IFNAME, operation.name))
 
 
 def link_delete(operation: LinkDelete) -> Message:

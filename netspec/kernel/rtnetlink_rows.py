@@ -21,6 +21,7 @@ _LINK_ATTRIBUTES = frozenset(
     for number in (
         *(rt.IFLA_ADDRESS, rt.IFLA_IFNAME, rt.IFLA_MTU, rt.IFLA_LINK, rt.IFLA_MASTER, rt.IFLA_TXQLEN),
         *(rt.IFLA_LINKINFO, rt.IFLA_IFALIAS, rt.IFLA_AF_SPEC, rt.IFLA_GROUP, rt.IFLA_LINK_NETNSID),
+        rt.IFLA_PROP_LIST,
     )
 )
 _REMEMBERED = 1 << 14
@@ -128,6 +129,9 @@ def link_row(raw: RawLink, names: Mapping[int, str], peer: tuple[str, str] | Non
         group=number_of(found, rt.IFLA_GROUP),
         alias=raw.alias,
         txqlen=number_of(found, rt.IFLA_TXQLEN),
+        promisc=bool(raw.flags & rt.IFF_PROMISC),
+        allmulti=bool(raw.flags & rt.IFF_ALLMULTI),
+        altnames=_altnames(found.get(rt.IFLA_PROP_LIST, b"")),
         master=names.get(number_of(found, rt.IFLA_MASTER), ""),
         parent=near if kind != "veth" else "",
         peer=peer,
@@ -138,6 +142,18 @@ def link_row(raw: RawLink, names: Mapping[int, str], peer: tuple[str, str] | Non
         port_kind=text_of(info, rt.INFO_SLAVE_KIND),
         port_data=attributes(info.get(rt.INFO_SLAVE_DATA, b"")),
     )
+
+
+def _altnames(payload: bytes) -> tuple[str, ...]:
+    """Attributes of one number, each a name."""
+    names, offset = [], 0
+    while offset + 4 <= len(payload):
+        length, _ = _unpack_attribute(payload, offset)
+        if length < 4:
+            break
+        names.append(payload[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace"))
+        offset += (length + 3) & ~3
+    return tuple(sorted(names))
 
 
 @lru_cache(_REMEMBERED)

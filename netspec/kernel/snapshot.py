@@ -98,6 +98,9 @@ class LinkRow:
     group: int = 0
     alias: str = ""
     txqlen: int = 0
+    promisc: bool = False
+    allmulti: bool = False
+    altnames: tuple[str, ...] = ()
     master: str = ""
     parent: str = ""
     peer: tuple[str, str] | None = None

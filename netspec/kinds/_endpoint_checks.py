@@ -19,6 +19,7 @@ def check(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa
     yield from check_spaces(specs)
     yield from check_limits(specs, document.bridges)
     yield from _names(specs, document.bridges)
+    yield from _altnames(specs)
     yield from _targets(specs, document)
     yield from collisions({name: spec for name, spec in specs.items() if not _routed(spec, document)}, document.nat)
 
@@ -74,6 +75,21 @@ def _names(specs: Mapping[str, Any], bridges: Mapping[str, Any]) -> Iterator[Fin
             hint = f"give the host end of endpoint/{endpoint} a name of its own"
             related = ((first, "taken here first"),)
             yield Finding("NS0224", message, (*path, "host_name"), hint=hint, related=related)
+
+
+def _altnames(specs: Mapping[str, Any]) -> Iterator[Finding]:
+    """No two links of a namespace have one name."""
+    taken: dict[tuple[str, str], Place] = {}
+    for endpoint, name, _, path in _interfaces(specs):
+        taken[specs[endpoint].space(endpoint), name] = path
+    for endpoint, _, interface, path in _interfaces(specs):
+        for index, altname in enumerate(interface.altnames):
+            where = (*path, "altnames", index)
+            first = taken.setdefault((specs[endpoint].space(endpoint), altname), where)
+            if first != where:
+                related = ((first, "taken here first"),)
+                message = f'the name "{altname}" is taken in this namespace'
+                yield Finding("NS0274", message, where, hint="choose another name", related=related)
 
 
 def _targets(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa: ANN401

@@ -105,7 +105,8 @@ class Segment:
 class Attachment:
     """One interface of an endpoint on a segment, its addresses decided.
 
-    `default_routes` are the gateways of the default routes this interface supplies.
+    `default_routes` are the gateways of the default routes this interface supplies, at `metric` where it has one.
+    `link_local` are addresses outside of the subnets, written by hand.
     """
 
     endpoint: str
@@ -114,6 +115,8 @@ class Attachment:
     segment: Segment
     addresses: tuple[Interface, ...] = ()
     default_routes: tuple[Address, ...] = ()
+    metric: int | None = None
+    link_local: tuple[Interface, ...] = ()
 
 
 Held = Mapping[tuple[str, str], tuple[Interface, ...]]

@@ -9,12 +9,13 @@ from pydantic import Field, model_validator
 from netspec.core.elements import ifname
 from netspec.core.resource import Mark, Resource
 from netspec.kinds import _endpoint_checks
-from netspec.kinds._contract import Expansion, Section, SpecModel
+from netspec.kinds._contract import Expansion, Section
 from netspec.kinds._endpoint_routing import Inside, replaces_default, routed
 from netspec.kinds._exposure import exposed
 from netspec.kinds._guard import guarded
 from netspec.kinds._inside import InsideSpec
 from netspec.kinds._intent import Attachment
+from netspec.kinds._interface_keys import InterfaceKeys
 from netspec.kinds._limits import LimitSpec, limited
 from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
 from netspec.kinds._publish import PublishSpec
@@ -30,7 +31,7 @@ from netspec.kinds.veth import Veth
 DEFAULT_INTERFACE = "eth0"
 
 
-class InterfaceSpec(SpecModel):
+class InterfaceSpec(InterfaceKeys):
     """An interface inside an endpoint's namespace."""
 
     bridge: LinkName | None = None
@@ -153,6 +154,10 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         addr_gen_mode=address_mode(mtu, ipv6=False),
         peer_addr_gen_mode=address_mode(mtu, ipv6=segment.has(6)),
         promote_secondaries=True,
+        peer_txqlen=spec.txqueuelen,
+        peer_altnames=tuple(sorted(spec.altnames)),
+        peer_promisc=spec.promisc,
+        peer_allmulti=spec.allmulti,
     )
     hairpin = publishes and segment.access != "routed"
     apart = segment.port_isolation or spec.isolated
@@ -163,20 +168,20 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
     if spec.limit is not None:
         yield from limited(spec.limit, name, mark, identity)
     if segment.antispoof:
-        yield from guarded(name, mac, attachment.addresses, mark)
+        yield from guarded(name, mac, (*attachment.addresses, *attachment.link_local), mark)
     yield from _addresses(attachment, mark)
 
 
 def _addresses(attachment: Attachment, mark: Mark) -> Iterator[Resource]:
     netns, link = attachment.netns, attachment.interface
-    for address in attachment.addresses:
+    for address in (*attachment.addresses, *attachment.link_local):
         yield Address(mark=mark, netns=netns, link=link, address=address, broadcast=broadcast_of(address))
 
 
 def _default_routes(attachment: Attachment, spec: EndpointSpec, mark: Mark) -> Iterator[Resource]:
     netns, link = attachment.netns, attachment.interface
     for gateway in attachment.default_routes:
-        metric = 0 if gateway.version == 4 else IPV6_METRIC
+        metric = attachment.metric or (0 if gateway.version == 4 else IPV6_METRIC)
         if replaces_default(spec.routes, gateway.version, metric):
             continue
         near = (address for address in attachment.addresses if gateway in address.network)

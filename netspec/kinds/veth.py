@@ -1,13 +1,16 @@
 """A veth pair: one end on the host, the other inside a namespace, created there."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netspec.core.resource import Key, carried, in_place, replaces
-from netspec.kernel.operations import Announce, LinkAdd, LinkSet, Operation, Peer
+from netspec.kernel.operations import AltnameAdd, AltnameDelete, Announce, LinkAdd, LinkSet, Operation, Peer
 from netspec.kernel.snapshot import LinkRow, Snapshot
 from netspec.kinds._contract import Kind
 from netspec.kinds._links import PROMOTE_SECONDARIES, Link, changed, delete_link, link_set, mark_of
+
+USUAL_QUEUE = 1000
+"""DEFAULT_TX_QUEUE_LEN (`include/net/pkt_sched.h`): that of a new link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,10 @@ class Veth(Link):
     peer_addr_gen_mode: int | None = in_place()
     promote_secondaries: bool | None = in_place()
     """Of the end inside the namespace."""
+    peer_txqlen: int | None = in_place()
+    peer_altnames: tuple[str, ...] | None = in_place()
+    peer_promisc: bool | None = in_place()
+    peer_allmulti: bool | None = in_place()
     txqlen: int | None = carried()
 
     def requires(self) -> Iterator[Key]:
@@ -77,6 +84,10 @@ def observe(snapshot: Snapshot) -> Iterator[Veth]:
             peer_mtu=peer.mtu,
             peer_up=peer.up,
             peer_addr_gen_mode=peer.addr_gen_mode,
+            peer_txqlen=peer.txqlen,
+            peer_altnames=peer.altnames,
+            peer_promisc=peer.promisc,
+            peer_allmulti=peer.allmulti,
             promote_secondaries=bool(peer.conf4.get(PROMOTE_SECONDARIES)),
         )
 
@@ -105,6 +116,8 @@ def create(new: Veth) -> Iterator[Operation]:
             addr_gen_mode=new.peer_addr_gen_mode,
             conf4=((PROMOTE_SECONDARIES, 1),) if new.promote_secondaries else (),
         )
+    fresh = replace(new, peer_txqlen=USUAL_QUEUE, peer_altnames=(), peer_promisc=False, peer_allmulti=False)
+    yield from _inner(fresh, new)
     if new.peer_up:
         yield LinkSet(netns=new.peer_netns, name=new.peer_name, up=True)
     if new.up:
@@ -137,11 +150,31 @@ def update(old: Veth, new: Veth) -> Iterator[Operation]:
     )
     if changed(old.peer_mac, new.peer_mac) is not None:
         yield Announce(netns=new.peer_netns, link=new.peer_name)
+    yield from _inner(old, new)
     # In messages of their own: there may be no IPv6 to speak of until the MTU is set.
     mode = changed(old.addr_gen_mode, new.addr_gen_mode)
     yield from link_set(LinkSet(netns=new.netns, name=new.name, addr_gen_mode=mode))
     mode = changed(old.peer_addr_gen_mode, new.peer_addr_gen_mode)
     yield from link_set(LinkSet(netns=new.peer_netns, name=new.peer_name, addr_gen_mode=mode))
+
+
+def _inner(old: Veth, new: Veth) -> Iterator[Operation]:
+    """Queue, names and flags of the end inside the namespace."""
+    yield from link_set(
+        LinkSet(
+            netns=new.peer_netns,
+            name=new.peer_name,
+            txqlen=changed(old.peer_txqlen, new.peer_txqlen),
+            promisc=changed(old.peer_promisc, new.peer_promisc),
+            allmulti=changed(old.peer_allmulti, new.peer_allmulti),
+        )
+    )
+    if new.peer_altnames is not None:
+        before, after = set(old.peer_altnames or ()), set(new.peer_altnames)
+        for name in sorted(before - after):
+            yield AltnameDelete(netns=new.peer_netns, link=new.peer_name, name=name)
+        for name in sorted(after - before):
+            yield AltnameAdd(netns=new.peer_netns, link=new.peer_name, name=name)
 
 
 KIND = Kind(Veth, observe, create, update, delete_link, features=("veth",))

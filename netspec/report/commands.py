@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from netspec.kernel.operations import (
     AddressAdd,
     AddressDelete,
+    AltnameAdd,
+    AltnameDelete,
     Attributes,
     ElementAdd,
     ElementDelete,
@@ -57,6 +59,9 @@ def _command(operation: Operation) -> Iterator[str]:
             yield from _link_add(operation)
         case LinkSet():
             yield from _link_set(operation)
+        case AltnameAdd() | AltnameDelete():
+            verb = "add" if isinstance(operation, AltnameAdd) else "del"
+            yield f"{ip(operation.netns)} link property {verb} dev {quoted(operation.link)} altname {operation.name}"
         case LinkDelete():
             yield f"{ip(operation.netns)} link del dev {quoted(operation.name)}"
         case AddressAdd() | AddressDelete():
@@ -115,6 +120,8 @@ def _link_set(operation: LinkSet) -> Iterator[str]:
         ("master", operation.master or None),
         ("addrgenmode", _ADDR_GEN_MODES.get(operation.addr_gen_mode) if operation.addr_gen_mode is not None else None),
     )
+    flags = (("promisc", operation.promisc), ("allmulticast", operation.allmulti))
+    rest += [f"{name} {'on' if value else 'off'}" for name, value in flags if value is not None]
     rest += ["nomaster"] if operation.master == "" else []
     rest += [] if operation.up is None else ["up" if operation.up else "down"]
     if rest:

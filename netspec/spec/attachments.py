@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Interface, IPv6Interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any
 
 from netspec.kernel.operations import Address, Interface
@@ -34,14 +34,17 @@ def attach(
 ) -> Attached:
     """Decide the addresses of all interfaces of a document."""
     findings: list[Finding] = []
-    joined = []
+    joined: list[_Joined] = []
     for endpoint, spec in document.endpoints.items():
         for name, interface in spec.all_interfaces().items():
             path = ("endpoints", endpoint, *spec.interface_path(name))
-            each = _Joined(endpoint, spec.space(endpoint), name, segments[f"bridge/{interface.bridge}"])
+            segment = segments[f"bridge/{interface.bridge}"]
+            each = _Joined(endpoint, spec.space(endpoint), name, segment, interface.default_route, path)
             for outcome in _wants(each, interface, path):
                 if isinstance(outcome, Want):
                     each.wants.append(outcome)
+                elif isinstance(outcome, (IPv4Interface, IPv6Interface)):
+                    each.link_local.append(outcome)
                 else:
                     findings.append(outcome)
             joined.append(each)
@@ -51,7 +54,7 @@ def attach(
     return Attached(
         by_endpoint=_by_endpoint(document, joined, decided),
         automatic=_automatic(wants, assignment.addresses),
-        findings=(*findings, *assignment.findings),
+        findings=(*findings, *assignment.findings, *_claims(joined)),
         remarks=tuple(assignment.remarks),
     )
 
@@ -74,7 +77,10 @@ class _Joined:
     netns: str
     interface: str
     segment: Segment
+    default_route: bool | int | None
+    path: tuple[str | int, ...]
     wants: list[Want] = field(default_factory=list)
+    link_local: list[Interface] = field(default_factory=list)
 
 
 def _by_endpoint(
@@ -83,35 +89,77 @@ def _by_endpoint(
     decided: Mapping[int, Address | None],
 ) -> Mapping[str, tuple[Attachment, ...]]:
     found: dict[str, tuple[Attachment, ...]] = dict.fromkeys(document.endpoints, ())
-    served: dict[str, set[int]] = {}
+    addresses = {
+        id(each): tuple(want.pool.interface(it) for want in each.wants if (it := decided[id(want)]) is not None)
+        for each in joined
+    }
+    chosen = _over(joined, {id(each): set(_gateways(each, addresses[id(each)])) for each in joined})
     for each in joined:
-        addresses = tuple(
-            want.pool.interface(address) for want in each.wants if (address := decided[id(want)]) is not None
-        )
+        own = each.default_route
         attachment = Attachment(
             endpoint=each.endpoint,
             netns=each.netns,
             interface=each.interface,
             segment=each.segment,
-            addresses=addresses,
-            default_routes=tuple(_gateways(each.segment, addresses, served.get(each.netns, set()))),
+            addresses=addresses[id(each)],
+            default_routes=tuple(chosen[id(each)]),
+            metric=None if own is None or isinstance(own, bool) else own,
+            link_local=tuple(each.link_local),
         )
-        # Of one namespace, whosever the interfaces in it are.
-        served.setdefault(each.netns, set()).update(gateway.version for gateway in attachment.default_routes)
         found[each.endpoint] = (*found[each.endpoint], attachment)
     return found
 
 
-def _gateways(segment: Segment, addresses: tuple[Interface, ...], served: set[int]) -> Iterator[Address]:
-    """One gateway for each family that no interface before serves; an internal segment leads nowhere."""
+def _over(joined: Sequence[_Joined], gateways: Mapping[int, set[Address]]) -> Mapping[int, list[Address]]:
+    """The gateways of the default routes over each interface: by metric, by claim, or of the first that has one.
+
+    All of one namespace, whosever the interfaces in it are.
+    """
+    found: dict[int, list[Address]] = {id(each): [] for each in joined}
+    served: set[tuple[str, int]] = set()
+    for claims in (True, None):
+        for each in joined:
+            for gateway in sorted(gateways[id(each)], key=lambda one: one.version):
+                has_metric = each.default_route is not None and not isinstance(each.default_route, bool)
+                if claims and has_metric:
+                    found[id(each)].append(gateway)
+                elif each.default_route is claims and (each.netns, gateway.version) not in served:
+                    served.add((each.netns, gateway.version))
+                    found[id(each)].append(gateway)
+    return found
+
+
+def _claims(joined: Sequence[_Joined]) -> Iterator[Finding]:
+    """Of each namespace one interface may claim the default routes, and only where its segment leads somewhere."""
+    first: dict[str, _Joined] = {}
+    for each in joined:
+        if each.default_route is None or each.default_route is False:
+            continue
+        place = (*each.path, "default_route")
+        if each.segment.internal or not any(pool.gateway for pool in each.segment.pools):
+            why = "is internal" if each.segment.internal else "has no gateway"
+            hint = "leave it away, or choose an interface whose segment leads out"
+            message = f"{each.interface} cannot have the default route: {each.segment.address} {why}"
+            yield Finding("NS0276", message, place, hint=hint)
+        elif each.default_route is True and first.setdefault(each.netns, each) is not each:
+            other = first[each.netns]
+            hint = "give one of them a metric, or false"
+            related = (((*other.path, "default_route"), "claimed here first"),)
+            message = f"{each.interface} and {other.interface} both claim the default route"
+            yield Finding("NS0275", message, place, hint=hint, related=related)
+
+
+def _gateways(joined: _Joined, addresses: tuple[Interface, ...]) -> Iterator[Address]:
+    """One gateway for each family; an internal segment leads nowhere."""
+    segment = joined.segment
     for version in (4, 6) if not segment.internal else ():
         pools = (pool for pool in segment.pools if pool.version == version and pool.gateway is not None)
         pool = next((pool for pool in pools if any(each.ip in pool.cidr for each in addresses)), None)
-        if pool is not None and pool.gateway is not None and version not in served:
+        if pool is not None and pool.gateway is not None:
             yield pool.gateway
 
 
-def _wants(joined: _Joined, spec: Any, path: tuple[str | int, ...]) -> Iterator[Want | Finding]:  # noqa: ANN401
+def _wants(joined: _Joined, spec: Any, path: tuple[str | int, ...]) -> Iterator[Want | Interface | Finding]:  # noqa: ANN401
     segment = joined.segment
     automatic = None
     fixed: list[Pool] = []
@@ -146,11 +194,13 @@ def _want(joined: _Joined, pool: Pool, static: Address | None, path: tuple[str |
     )
 
 
-def _static(joined: _Joined, written: Address | Interface, path: tuple[str | int, ...]) -> Want | Finding:
+def _static(joined: _Joined, written: Address | Interface, path: tuple[str | int, ...]) -> Want | Interface | Finding:
     segment = joined.segment
     prefixed = written if isinstance(written, (IPv4Interface, IPv6Interface)) else None
     address = written.ip if isinstance(written, (IPv4Interface, IPv6Interface)) else written
     pool = segment.pool_of(address)
+    if pool is None and address.is_link_local:
+        return prefixed or ip_interface((address, 64 if address.version == 6 else 16))
     if pool is None:
         subnets = ", ".join(str(each.cidr) for each in segment.pools)
         message = f"{address} is outside the subnets of {segment.address}"

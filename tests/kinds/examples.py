@@ -153,6 +153,10 @@ EXAMPLES = (
             addr_gen_mode=1,
             peer_addr_gen_mode=1,
             promote_secondaries=True,
+            peer_txqlen=500,
+            peer_altnames=("front", "the-way-out-of-the-namespace"),
+            peer_promisc=True,
+            peer_allmulti=True,
         ),
         ground=(SPACE, NetnsAdd(name="db", alias=str(ENDPOINT))),
         variants={
@@ -169,6 +173,10 @@ EXAMPLES = (
             "addr_gen_mode": 0,
             "peer_addr_gen_mode": 0,
             "promote_secondaries": False,
+            "peer_txqlen": 1000,
+            "peer_altnames": ("back", "front"),
+            "peer_promisc": False,
+            "peer_allmulti": False,
         },
     ),
     Example(
