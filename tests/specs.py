@@ -7,7 +7,7 @@ from netspec.engine.reconciler import Intent
 from netspec.errors import SpecError
 from netspec.kinds._intent import Present
 from netspec.kinds._spaces import references
-from netspec.spec.desired import desired, wanted_sysctls
+from netspec.spec.desired import desired, wanted_links, wanted_sysctls
 from netspec.spec.document import Loaded, parse
 from netspec.spec.source import SourceFile, digest
 from netspec.spec.tree import load
@@ -37,6 +37,7 @@ def intent(text: str) -> Intent:
         desire=desire,
         sysctls=sysctls,
         references=references(found.document),
+        links=wanted_links(found.document),
         place_of=found.place_of,
     )
 

@@ -53,7 +53,7 @@ class Session:
         """What a loaded spec wants of this host."""
         from netspec.engine.reconciler import Intent
         from netspec.kinds._spaces import references
-        from netspec.spec.desired import desired, wanted_sysctls
+        from netspec.spec.desired import desired, wanted_links, wanted_sysctls
 
         document = loaded.document
         stack = self.options.stack or document.stack
@@ -70,6 +70,7 @@ class Session:
             stack=stack,
             desire=desire,
             sysctls=wanted_sysctls(document),
+            links=wanted_links(document),
             references=references(document),
             place_of=loaded.place_of,
             remarks=lambda present: loaded.warnings(desired(document, present, loaded.lock).remarks),

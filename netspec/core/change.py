@@ -116,7 +116,7 @@ def _field_changes(before: Resource, after: Resource) -> Iterator[FieldChange]:
     for rule in compared_fields(type(after)):
         wanted = getattr(after, rule.name)
         seen = getattr(before, rule.name)
-        if wanted is not None and wanted != seen:
+        if wanted is not None and wanted != seen and rule.name not in (*before.hidden(), *after.hidden()):
             yield FieldChange(rule, seen, wanted)
 
 

@@ -1,7 +1,7 @@
 """A Resource is one kernel object as a frozen value; its Key says which one it is."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import lru_cache
@@ -142,6 +142,14 @@ class Resource:
     def swept_by(self) -> Iterator[tuple[Key, str]]:
         """Keys and fields of other resources: where such a field changes in place, the kernel drops this."""
         return iter(())
+
+    def hidden(self) -> Collection[str]:
+        """Fields whose value the kernel does not show just now, whatever stands in them: they are not compared."""
+        return ()
+
+    def evicts(self, other: "Resource") -> bool:  # noqa: ARG002  for those that override it
+        """Whether what stands on this one, and is not wanted, goes even where it is not ours."""
+        return False
 
     def title(self) -> str:
         """A few words for people, without the key."""

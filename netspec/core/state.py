@@ -44,6 +44,19 @@ def owned_by(stack: str) -> Callable[[Resource], bool]:
     return owned
 
 
+def prunable(stack: str, desired: State) -> Callable[[Resource], bool]:
+    """A predicate: may this observed resource, which is not wanted, be deleted?"""
+    owned = owned_by(stack)
+
+    def pruned(resource: Resource) -> bool:
+        if owned(resource):
+            return True
+        holders = (desired.get(key) for key in resource.requires())
+        return any(holder is not None and holder.evicts(resource) for holder in holders)
+
+    return pruned
+
+
 def dependents(states: Iterable[State]) -> Mapping[Key, tuple[Key, ...]]:
     """For each required key, the keys of the resources that stand on it, over all the states given."""
     found: dict[Key, dict[Key, None]] = {}

@@ -107,4 +107,5 @@ def _way_back(kernel: Kernel, entry: Entry, scope: Scope) -> Plan:
 
 def _scope_of(before: Mapping[Key, Resource | None], scope: Scope) -> Scope:
     sysctls = frozenset((key.netns, key.name) for key in before if key.kind == "sysctl")
-    return Scope(stack=scope.stack, sysctls=scope.sysctls | sysctls)
+    named = frozenset(key.name.partition("/")[0] for key in before if key.kind == "field")
+    return Scope(stack=scope.stack, sysctls=scope.sysctls | sysctls, named=scope.named | named)

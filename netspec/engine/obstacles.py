@@ -10,10 +10,12 @@ from netspec.core.resource import Key, Resource
 from netspec.core.state import State, owned_by
 from netspec.diagnostics import Diagnostic, Place
 from netspec.engine.foreign_routes import foreign_routes
+from netspec.engine.lent_links import lent_links
 from netspec.engine.observation import kind_of
 from netspec.engine.overlaps import overlaps
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Listener, Snapshot
+from netspec.kinds.bridge import Bridge
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.netns import Netns
 from netspec.kinds.sysctl import Sysctl
@@ -37,7 +39,14 @@ class Ground:
 
 def obstacles(ground: Ground) -> tuple[Diagnostic, ...]:
     """Everything that is in the way of a plan, foreign objects first."""
-    found = [*_foreign(ground), *_occupied(ground), *_overlaps(ground), *_busy_ports(ground), *_no_sysctl(ground)]
+    found = [
+        *_foreign(ground),
+        *_occupied(ground),
+        *_overlaps(ground),
+        *_busy_ports(ground),
+        *_no_sysctl(ground),
+        *_lent(ground),
+    ]
     found.extend(foreign_routes(ground.plan.changes, ground.desired, ground.place_of))
     return (*found, *_features(ground))
 
@@ -69,11 +78,12 @@ def _in_the_way(key: Key, found: Resource, wanted: Resource, ground: Ground) -> 
     )
     if unreadable:
         owner = "it cannot be entered without CAP_SYS_ADMIN"
+    or_share = "; `existing: true` uses it as it is" if isinstance(found, Bridge) and type(wanted) is Bridge else ""
     return Diagnostic(
         "NS0401",
         f"{key} is in the way: {found.title() or key.kind}, and {owner}",
         ground.place_of(wanted.origin),
-        hint="remove it, or choose another name",
+        hint=f"remove it, or choose another name{or_share}",
         label=f"wanted by {wanted.origin}",
         address=wanted.origin,
     )
@@ -154,6 +164,13 @@ def _no_sysctl(ground: Ground) -> Iterator[Diagnostic]:
                 hint="check the spelling; a module may have to be loaded first",
                 address=each.origin,
             )
+
+
+def _lent(ground: Ground) -> Iterator[Diagnostic]:
+    for address, (code, message, hint) in lent_links(ground.plan, ground.desired, ground.snapshot):
+        whole = address.partition(".ports[")[0]
+        place = ground.place_of(address) or ground.place_of(whole)
+        yield Diagnostic(code, message, place, hint=hint, address=whole)
 
 
 def _features(ground: Ground) -> Iterator[Diagnostic]:

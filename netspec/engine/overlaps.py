@@ -42,6 +42,7 @@ def _there(
     """The networks of others that meet one of the subnets, each in words."""
     ours = owned_by(stack)
     links = {key.name for key, each in observed.items() if key.kind == "link" and not key.netns and ours(each)}
+    links |= snapshot.named  # what an existing bridge has, it may have
     # A router has a million of them: first what is cheap and sorts out most.
     routes = (row for row in snapshot.routes if not row.netns and row.table == MAIN and row.to.prefixlen)
     for row in routes:

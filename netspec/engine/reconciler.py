@@ -8,7 +8,7 @@ from typing import Any
 from netspec.core.change import Change, diff
 from netspec.core.plan import Plan, make_plan
 from netspec.core.resource import Key, Resource
-from netspec.core.state import EMPTY, State, owned_by, provided
+from netspec.core.state import EMPTY, State, provided, prunable
 from netspec.diagnostics import Diagnostic
 from netspec.engine.applied import AppliedRecord, drifted
 from netspec.engine.executor import Refusal, Restoration, StepProgress, StepRefused, execute, restore, unwatched
@@ -21,8 +21,9 @@ from netspec.errors import Interrupted, NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import Reference, Scope, Snapshot
 from netspec.kinds._intent import Held, Present
+from netspec.kinds._records import former_values
 from netspec.kinds.address import Address
-from netspec.kinds.sysctl import IMPLIED, former_values, values_of_links
+from netspec.kinds.sysctl import IMPLIED, former_sysctls, values_of_links
 
 
 def nothing(_present: Present) -> State:
@@ -40,14 +41,15 @@ class Intent:
     """What shall be.
 
     `desire` gives the desired state on a host as it is, and raises SpecError for what only that shows;
-    `sysctls` are the keys it must know, `references` the namespaces of others, by endpoint; `place_of` finds places in
-    the spec; `remarks` says why addresses move.
+    `sysctls` are the keys it must know, `references` the namespaces of others, by endpoint; `links` the
+    host's own links that it names; `place_of` finds places in the spec; `remarks` says why addresses move.
     """
 
     stack: str
     desire: Callable[[Present], State] = nothing
     sysctls: frozenset[str] = frozenset()
     references: tuple[tuple[str, Reference], ...] = ()
+    links: frozenset[str] = frozenset()
     place_of: PlaceOf = lambda _address: None
     remarks: Callable[[Present], tuple[Diagnostic, ...]] = unremarkable
 
@@ -94,7 +96,7 @@ class Reconciler:
         leases = self._leases(intent.stack).read()
         present = _present(snapshot, observed, leases.held)
         wanted = intent.desire(present)
-        plan = make_plan(diff(wanted, observed, owned_by(intent.stack)))
+        plan = make_plan(diff(wanted, observed, prunable(intent.stack, wanted)))
         ground = Ground(
             kernel=self._kernel,
             stack=intent.stack,
@@ -182,18 +184,18 @@ class Reconciler:
             diff(
                 _without(elsewhere, proposal.desired),
                 _without(elsewhere, observed),
-                owned_by(proposal.intent.stack),
+                prunable(proposal.intent.stack, proposal.desired),
             )
         )
 
     def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
         keys = frozenset(("", key) for key in intent.sysctls | IMPLIED)
-        scope = Scope(stack=intent.stack, sysctls=keys, references=intent.references)
+        scope = Scope(stack=intent.stack, sysctls=keys, references=intent.references, named=intent.links)
         try:
             snapshot = self._kernel.snapshot(scope)
             known = {("", key) for key in values_of_links(snapshot)} | scope.sysctls
-            recorded = {("", key) for key in former_values(snapshot)} - known
+            recorded = {("", key) for key in former_sysctls(snapshot)} - known
             if not recorded:
                 return snapshot, scope
             # Values that the spec no longer names, but that we owe the host.
@@ -232,7 +234,10 @@ def _present(snapshot: Snapshot, observed: State, leases: Held) -> Present:
         leases=leases,
         uplink_mtu=_uplink_mtu(snapshot),
         sysctls={**values_of_links(snapshot), **values},
-        former=former_values(snapshot),
+        former=former_sysctls(snapshot),
+        links={row.name: row for row in snapshot.links if not row.netns},
+        addresses=frozenset((row.link, row.address) for row in snapshot.addresses if not row.netns),
+        records=former_values(snapshot),
         references={row.name: row for row in snapshot.references},
         attached={row.name: row.attached for row in snapshot.netns if row.attached is not None},
     )

@@ -11,6 +11,9 @@ _RANGES = {2: (100, 1000), 3: (600, 4000)}
 _DELAYS = (200, 3000)
 _RESERVED_GROUPS = 0x07
 
+_PORT_RANGES = {2: (0, 63), 3: (1, 65535)}
+"""Priority and cost of a port."""
+
 BRIDGE_DATA: Mapping[int, bytes] = {
     1: (1500).to_bytes(4, "little"),
     2: (200).to_bytes(4, "little"),
@@ -48,3 +51,10 @@ def _check(data: Mapping[int, bytes], number: int, value: int) -> None:
         raise OSError(errno.ERANGE, "")
     if number == GROUP_FORWARD_MASK and value & _RESERVED_GROUPS:
         raise OSError(errno.EINVAL, "")
+
+
+def check_port(wanted: Mapping[int, bytes]) -> None:
+    """OSError for what no port can be told."""
+    for number, (low, high) in _PORT_RANGES.items():
+        if number in wanted and not low <= int.from_bytes(wanted[number], "little") <= high:
+            raise OSError(errno.ERANGE, "")

@@ -12,7 +12,7 @@ from netspec.kernel.fake_addresses import (
     lose_ipv6,
     went_down,
 )
-from netspec.kernel.fake_bridges import BRIDGE_DATA, set_options
+from netspec.kernel.fake_bridges import BRIDGE_DATA, check_port, set_options
 from netspec.kernel.fake_host import NOWHERE, FakeLink, Host
 from netspec.kernel.fake_sysctls import inherited
 from netspec.kernel.operations import LinkAdd, LinkDelete, LinkSet, Peer
@@ -196,6 +196,7 @@ def _set_data(host: Host, index: int, operation: LinkSet) -> None:
     if operation.port_data:
         if not link.master:
             raise OSError(errno.EOPNOTSUPP, "")
+        check_port(dict(operation.port_data))
         host.put(replace(host.links[index], port_data={**link.port_data, **dict(operation.port_data)}))
 
 

@@ -38,6 +38,7 @@ def take_snapshot(host: Host, scope: Scope) -> Snapshot:
             rename(seen, row.path, row.name)
     return Snapshot(
         stack=scope.stack,
+        named=scope.named,
         netns=tuple(_netns_rows(host)),
         links=tuple(row for row in (_link_row(seen, link) for link in seen.links.values()) if "/" not in row.netns),
         addresses=tuple(row for row in _address_rows(seen) if "/" not in row.netns),

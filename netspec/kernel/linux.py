@@ -44,6 +44,7 @@ class LinuxKernel:
             raise KernelError(error.errno or errno.EIO, None) from error
         return Snapshot(
             stack=scope.stack,
+            named=scope.named,
             netns=tuple(sorted(view.netns, key=lambda row: row.name)),
             links=view.rows(),
             addresses=tuple(view.addresses),

@@ -52,13 +52,15 @@ class Scope:
     `references` are namespaces of others by the name they are to have: each is read under it, named already or not.
 
     `netns` are the namespaces that matter beside the host's; None: all. Of others a kernel may show nothing,
-    not even where the far ends of pairs are that lie in them.
+    not even where the far ends of pairs are that lie in them. `named` are links of the host that are not ours, and
+    that the spec names.
     """
 
     stack: str
     sysctls: frozenset[tuple[str, str]] = frozenset()
     netns: frozenset[str] | None = None
     references: tuple[tuple[str, Reference], ...] = ()
+    named: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +273,8 @@ class Snapshot:
     references: tuple[ReferenceRow, ...] = ()
     qdiscs: tuple[QdiscRow, ...] = ()
     redirects: tuple[RedirectRow, ...] = ()
+    named: frozenset[str] = frozenset()
+    """As the scope had it."""
 
     def links_of(self, kind: str) -> Iterator[LinkRow]:
         """The links of one IFLA_INFO_KIND, in all namespaces."""

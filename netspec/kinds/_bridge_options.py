@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from netspec.core.resource import Disruption, in_place
+from netspec.core.resource import Disruption, carried, in_place
 from netspec.kernel.operations import Attributes, LinkSet
 from netspec.kinds._links import Link
 from netspec.kinds._types import wrong
@@ -17,7 +17,12 @@ RESERVED_GROUPS = 0x7
 """BR_GROUPFWD_RESTRICTED (net/bridge/br_private.h): STP, pause frames and LACP are never forwarded."""
 LEAST_STP_DELAY = 2
 """BR_MIN_FORWARD_DELAY in seconds (net/bridge/br_private.h): a forward delay is kept above it while STP is on."""
+NF_CALL = (36, 37)
+"""IFLA_BR_NF_CALL_IPTABLES and _IP6TABLES: br_netfilter for this one bridge."""
 VLAN_FEATURE = "bridge-vlan"
+
+_ROOT_ID, _BRIDGE_ID, _TOPOLOGY_CHANGE = 10, 11, 14
+"""IFLA_BR_* that tell whether the bridge is the root, and whether the tree is changing."""
 
 _U8, _U16, _U32 = struct.Struct("=B"), struct.Struct("=H"), struct.Struct("=I")
 Setting = bool | float
@@ -51,7 +56,9 @@ class Option:
 
     def text(self, value: Setting) -> str:
         """As people read it: `on`, `off` or a number."""
-        return ("on" if value else "off") if isinstance(self.default, bool) else str(value)
+        if isinstance(self.default, bool):
+            return "on" if value else "off"
+        return str(int(value) if value == int(value) else value)
 
     def parse(self, text: str) -> Setting:
         """Back from what `text` says."""
@@ -91,21 +98,39 @@ class OptionedLink(Link):
     multicast_querier: bool | None = in_place()
     vlan_filtering: bool | None = in_place()
     vlan_default_pvid: int | None = in_place()
+    unseen: tuple[str, ...] = carried(())
+
+    def hidden(self) -> tuple[str, ...]:
+        """Times that the kernel shows are not always the bridge's own."""
+        return self.unseen
 
 
 def options_of(data: Mapping[int, bytes]) -> dict[str, Any]:
     """The fields of OptionedLink, read."""
-    return {name: option.read(data) for name, option in OPTIONS.items()}
+    return {**{name: option.read(data) for name, option in OPTIONS.items()}, "unseen": unseen_options(data)}
+
+
+def unseen_options(data: Mapping[int, bytes]) -> tuple[str, ...]:
+    """The times that are not the bridge's own: the root's, or, while the tree changes, a short ageing time.
+
+    The kernel holds those that were set as well, and tells nobody (`br_fill_info` in net/bridge/br_netlink.c).
+    """
+    if not OPTIONS["stp"].read(data):
+        return ()
+    of_root = data.get(_ROOT_ID) != data.get(_BRIDGE_ID)
+    changing = any(data.get(_TOPOLOGY_CHANGE, b""))
+    return (("forward_delay", "hello_time", "max_age") if of_root else ()) + (("ageing_time",) if changing else ())
 
 
 def options_for_birth(new: OptionedLink) -> Attributes:
     """What a new bridge must be told: all that it would not have by itself."""
-    return _packed(new, [name for name in OPTIONS if _peculiar(new, name)])
+    return _packed(new, [name for name in OPTIONS if _peculiar(new, name) and name not in new.unseen])
 
 
 def option_updates(old: OptionedLink, new: OptionedLink) -> Iterator[LinkSet]:
     """STP in a message of its own, before the rest: the range of forward delays depends on it, and it moves them."""
-    changed = [name for name in OPTIONS if getattr(new, name) not in (None, getattr(old, name))]
+    known = (name for name in OPTIONS if name not in new.unseen)
+    changed = [name for name in known if getattr(new, name) not in (None, getattr(old, name))]
     for names in ([name for name in changed if name == "stp"], [name for name in changed if name != "stp"]):
         if names:
             yield LinkSet(netns=new.netns, name=new.name, kind="bridge", data=_packed(new, names))
@@ -136,7 +161,7 @@ def _seconds(low: float, high: float) -> Any:  # noqa: ANN401  an annotation
         return tenths // 10 if tenths % 10 == 0 else tenths / 10
 
     schema = {"type": "number", "minimum": low, "maximum": high, "description": "A time in seconds."}
-    return Annotated[float, BeforeValidator(parsed), WithJsonSchema(schema)]
+    return Annotated[Any, BeforeValidator(parsed), WithJsonSchema(schema)]
 
 
 def _mask(value: Any) -> int:  # noqa: ANN401  whatever YAML held

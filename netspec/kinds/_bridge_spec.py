@@ -1,11 +1,12 @@
 """What the user writes about a bridge."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from netspec.kinds._bridge_options import (
     LEAST_STP_DELAY,
+    OPTIONS,
     AgeingTime,
     ForwardDelay,
     GroupMask,
@@ -13,6 +14,7 @@ from netspec.kinds._bridge_options import (
     MaxAge,
 )
 from netspec.kinds._contract import SpecModel
+from netspec.kinds._port_options import Ports
 from netspec.kinds._types import Mac, Mtu, Switch, wrong
 from netspec.kinds.subnet import SubnetChoice
 
@@ -26,6 +28,14 @@ class BridgeSpec(SpecModel):
     """MTU in bytes of the bridge and of its endpoints; `auto` is that of the link with the default route."""
     mac: Mac = "auto"
     """MAC address; `auto` is derived from stack and name, and never changes."""
+    ports: Ports = Field(default_factory=dict, examples=[["eth1"]])
+    """Links of the host that are ports of the bridge: a list, or a mapping from link to port options. They are
+    given back as they were when they leave the spec."""
+    exclusive: Switch = False
+    """Ports that nobody's spec has put there are released; otherwise they are left alone."""
+    existing: Switch = False
+    """The bridge is there already, and is not netspec's: only what is written is changed, and it is changed back.
+    `access` is then `open` unless said, as others use the bridge as well."""
     internal: Switch = False
     """Nothing passes between this bridge and anything outside it; only the host reaches its endpoints."""
     access: Literal["published", "routed", "open"] = "published"
@@ -61,6 +71,28 @@ class BridgeSpec(SpecModel):
     """Whether frames are kept apart by VLAN."""
     vlan_default_pvid: Annotated[int, Field(strict=True, ge=0, le=4094)] = 1
     """The VLAN of untagged frames on ports that say nothing else; 0 for none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _others_use_it(cls, value: Any) -> Any:  # noqa: ANN401  whatever YAML held
+        shared = isinstance(value, dict) and value.get("existing") is True and value.get("internal") is not True
+        return {"access": "open", **value} if shared else value
+
+    @model_serializer(mode="wrap")
+    def _only_what_is_managed(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found: dict[str, Any] = handler(self)
+        if not self.existing:
+            return found
+        silent = {*OPTIONS, "mtu", "mac"} - self.model_fields_set
+        written = {link: port.model_dump(mode="json", exclude_unset=True) for link, port in self.ports.items()}
+        return {name: value for name, value in {**found, "ports": written}.items() if name not in silent}
+
+    @model_validator(mode="after")
+    def _is_shared(self) -> "BridgeSpec":
+        if self.existing and self.exclusive:
+            hint = "leave one of the two away"
+            raise wrong("NS0193", "an existing bridge is used by others: it cannot be exclusive", hint)
+        return self
 
     @model_validator(mode="after")
     def _stp_has_a_delay(self) -> "BridgeSpec":

@@ -13,7 +13,7 @@ from netspec.diagnostics import Diagnostic
 from netspec.kernel.operations import Operation
 from netspec.kernel.snapshot import ReferenceRow, Snapshot
 from netspec.kinds._field_docs import field_docs
-from netspec.kinds._intent import Attachment, Segment
+from netspec.kinds._intent import Attachment, Present, Segment
 
 PROTOCOL = 110
 """RTA_PROTOCOL and IFA_PROTO of all that netspec makes; free in iproute2's rt_protos."""
@@ -94,6 +94,7 @@ class Expansion:
     origin: str = ""
     references: Mapping[str, ReferenceRow] = field(default_factory=dict)
     """Where the namespaces of others are, by endpoint."""
+    present: Present = field(default_factory=Present)
 
     def mark(self, origin: str) -> Mark:
         """The mark for what the object at `origin` (`endpoint/redis`) makes."""

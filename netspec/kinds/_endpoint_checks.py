@@ -31,7 +31,7 @@ def _interfaces(specs: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Place
 
 
 def _bridges(specs: Mapping[str, Any], bridges: Mapping[str, Any]) -> Iterator[Finding]:
-    ports: dict[str, int] = {}
+    ports = {name: len(bridge.ports) for name, bridge in bridges.items()}
     for endpoint, _, interface, path in _interfaces(specs):
         if interface.bridge is None:
             yield Finding("NS0220", "the interface joins nothing", path, hint="name its bridge")
@@ -66,6 +66,7 @@ def _nearest(name: str, known: Mapping[str, Any]) -> str:
 
 def _names(specs: Mapping[str, Any], bridges: Mapping[str, Any]) -> Iterator[Finding]:
     links: dict[str, Place] = {name: ("bridges", name) for name in bridges}
+    links.update((link, ("bridges", name, "ports")) for name, bridge in bridges.items() for link in bridge.ports)
     for endpoint, _, interface, path in _interfaces(specs):
         if interface.host_name is None:
             continue

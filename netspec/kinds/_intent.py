@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netspec.kernel.operations import Address, Interface, Network
-from netspec.kernel.snapshot import AttachedRow, ReferenceRow
+from netspec.kernel.snapshot import AttachedRow, LinkRow, ReferenceRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class Segment:
     """A layer-2 segment that endpoints join; `kind` is the word for it in addresses, `bridge`.
 
     `publishes` is true where an endpoint on it publishes a port. `access` is `published`, `routed` or `open`;
-    `host_access` `open` or `closed`.
+    `host_access` `open` or `closed`. `existing` where the link is not ours, and others use it too.
     """
 
     kind: str
@@ -86,6 +86,7 @@ class Segment:
     host_access: str = "open"
     port_isolation: bool = False
     antispoof: bool = True
+    existing: bool = False
 
     @property
     def address(self) -> str:
@@ -144,7 +145,8 @@ class Present:
 
     `held` are addresses that interfaces have, `leases` those that they had after the last apply;
     `uplink_mtu` is that of the link with the default route;
-    `sysctls` are present values of host sysctls, `former` the recorded ones from before us.
+    `sysctls` are present values of host sysctls, `former` the recorded ones from before us;
+    `links` and `addresses` are those of the host, `records` all that is recorded of the time before us.
     `references` say where namespaces of others are, by endpoint, `attached` where those with a name of ours were.
     """
 
@@ -153,5 +155,8 @@ class Present:
     uplink_mtu: int = 1500
     sysctls: Mapping[str, str] = field(default_factory=dict)
     former: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, LinkRow] = field(default_factory=dict)
+    addresses: frozenset[tuple[str, Interface]] = frozenset()
+    records: Mapping[str, str] = field(default_factory=dict)
     references: Mapping[str, ReferenceRow] = field(default_factory=dict)
     attached: Mapping[str, AttachedRow] = field(default_factory=dict)

@@ -68,6 +68,11 @@ def mark_of(row: LinkRow, stack: str) -> Mark | None:
     return mark
 
 
+def origin_of(row: LinkRow) -> str:
+    """The object of the spec that a host link which is not ours serves: the bridge that it is, or is a port of."""
+    return f"bridge/{row.name if row.kind == 'bridge' else row.master}" if row.kind == "bridge" or row.master else ""
+
+
 def marks(snapshot: Snapshot) -> Mapping[tuple[str, str], Mark | None]:
     """The mark that covers each (netns, link): the link's own, and inside a namespace of ours the namespace's.
 

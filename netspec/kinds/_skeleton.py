@@ -59,6 +59,7 @@ _FIXED = (
     ("map", "access", "ifname : verdict", False),
     ("set", "internal", "ifname", False),
     ("set", "host_closed", "ifname", False),
+    ("set", "shared", "ifname", False),
 )
 _PORT = "inet_proto . inet_service"
 _WHERE = {"": "", "_on": "ifname . ", "_at": "{address} . "}
@@ -104,7 +105,7 @@ _CHAINS = """\
 		type filter hook forward priority filter + 1; policy accept;
 		iifname != @segments accept
 		iifname . oifname @same accept
-		ct state invalid drop
+		iifname != @shared ct state invalid drop
 		oifname @segments goto own_sources
 		ct state established,related accept
 		tcp flags != syn / syn,ack jump midstream
@@ -114,6 +115,7 @@ _CHAINS = """\
 	}
 
 	chain own_sources {
+		iifname @shared accept
 		ip saddr . iifname @own4 accept
 		ip6 saddr . iifname @own6 accept
 		drop

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import ClassVar
 
-from netspec.core.resource import Disruption, Key, Resource, carried, identity, in_place
+from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import AddressAdd, AddressDelete, Announce, Interface, Operation
 from netspec.kernel.snapshot import AddressRow, Snapshot
 from netspec.kinds._contract import PROTOCOL, Kind
 from netspec.kinds._links import marks
+from netspec.kinds._records import former_record, former_values
 
 ADDED_BY_KERNEL = frozenset({1, 2, 3})
 """IFAPROT_KERNEL_LO, _RA, _LL (`linux/if_addr.h`): come and go with the link."""
@@ -17,7 +18,10 @@ ADDED_BY_KERNEL = frozenset({1, 2, 3})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address(Resource):
-    """An address with its prefix length on a link; `marked` where it carries our IFA_PROTO."""
+    """An address with its prefix length on a link; `marked` where it carries our IFA_PROTO.
+
+    `lent` where the link is not ours: a record says that the address is.
+    """
 
     netns: str = identity()
     link: str = identity()
@@ -25,6 +29,7 @@ class Address(Resource):
     marked: bool | None = in_place(default=True, disruption=Disruption.NONE)
     broadcast: IPv4Address | None = carried()
     protocol: int = carried(PROTOCOL)
+    lent: bool = carried(default=False)
 
     rank: ClassVar[int] = 5
     # Promotion of secondaries is on: the new one stands before the old one goes, and connections
@@ -44,6 +49,11 @@ class Address(Resource):
         if self.address.version == 6:
             yield Key("ip", self.netns, f"{self.link}/{self.address.ip}")
 
+    def recorded_in(self) -> Iterator[Key]:
+        """The element that says that it is ours, on a link that is not."""
+        if self.lent and self.mark is not None:
+            yield former_record(self.mark, record_of(self.link, self.address), "").key()
+
     def cascades(self) -> Iterator[Key]:
         """The kernel drops addresses with their link."""
         return self.requires()
@@ -52,6 +62,11 @@ class Address(Resource):
 def address_key(netns: str, link: str, address: Interface) -> Key:
     """The key of an address."""
     return Key("address", netns, f"{link}/{address}")
+
+
+def record_of(link: str, address: Interface) -> str:
+    """What the record of our address on a link of somebody else is called."""
+    return f"address/{link}/{address}"
 
 
 def broadcast_of(address: Interface) -> IPv4Address | None:
@@ -64,18 +79,22 @@ def broadcast_of(address: Interface) -> IPv4Address | None:
 def observe(snapshot: Snapshot) -> Iterator[Address]:
     """All addresses that somebody set; loopback's and link-local ones follow their link."""
     marked_links = marks(snapshot)
+    records = former_values(snapshot)
     for row in snapshot.addresses:
         if row.protocol in ADDED_BY_KERNEL or row.link == "lo" or _automatic(row):
             continue
         mine = row.protocol == PROTOCOL
+        lent = not row.netns and bool(records) and record_of(row.link, row.address) in records
+        mark = Mark(snapshot.stack, f"bridge/{row.link}") if lent else marked_links.get((row.netns, row.link))
         yield Address(
-            mark=marked_links.get((row.netns, row.link)) if mine else None,
+            mark=mark if mine else None,
             netns=row.netns,
             link=row.link,
             address=row.address,
             marked=mine,
             broadcast=row.broadcast,
             protocol=row.protocol,
+            lent=lent and mine,
         )
 
 

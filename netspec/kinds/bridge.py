@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from netspec.core.elements import concat, ifname
-from netspec.core.resource import Resource, carried, in_place
+from netspec.core.resource import Mark, Resource, carried, in_place
 from netspec.kernel.operations import Attributes, LinkAdd, LinkSet, Operation
 from netspec.kernel.snapshot import Snapshot
+from netspec.kinds._bridge_checks import check
 from netspec.kinds._bridge_options import (
+    NF_CALL,
     OPTIONS,
     OptionedLink,
     features_of,
@@ -19,6 +21,7 @@ from netspec.kinds._bridge_options import (
 from netspec.kinds._bridge_spec import BridgeSpec
 from netspec.kinds._contract import Expansion, Kind, Section
 from netspec.kinds._intent import Segment
+from netspec.kinds._lent import existing_bridge, lent_addresses, lent_ports
 from netspec.kinds._links import (
     PROMOTE_SECONDARIES,
     ROUTE_LOCALNET,
@@ -38,8 +41,6 @@ from netspec.kinds.sysctl import Sysctl
 
 USUAL_MTU, PASSING_MTU = 1500, 1499
 """What a bridge is born with (ETH_DATA_LEN), and what it is given for a moment where that is wanted."""
-NF_CALL = (36, 37)
-"""IFLA_BR_NF_CALL_IPTABLES and _IP6TABLES: br_netfilter for this one bridge."""
 SETTABLE = frozenset({8, 22, 24, *range(26, 36), 38, 42, 43, 44})
 """IFLA_BR_* numbers (`linux/if_link.h`) that no spec writes, kept so that a bridge can be made again as it was."""
 
@@ -58,7 +59,12 @@ class Bridge(OptionedLink):
     filtered: bool | None = in_place()
     """Whether bridged frames pass the rules for IP, whatever bridge-nf-call-iptables says of other bridges."""
     up: bool | None = in_place()
+    exclusive: bool = carried(default=False)
     settings: Attributes = carried(())
+
+    def evicts(self, other: Resource) -> bool:
+        """An exclusive bridge has no ports but those of the spec."""
+        return self.exclusive and other.key().kind == "port"
 
     def title(self) -> str:
         """What it is."""
@@ -150,31 +156,44 @@ def expand(specs: Mapping[str, BridgeSpec], expansion: Expansion) -> Iterator[Re
     for name, spec in specs.items():
         segment = expansion.segments[f"bridge/{name}"]
         mark = expansion.mark(segment.address)
-        yield Bridge(
-            mark=mark,
-            netns="",
-            name=name,
-            alias=str(mark),
-            group=stack_group(expansion.stack),
-            mac=hashed_mac(expansion.stack, segment.address) if spec.mac == "auto" else spec.mac,
-            mtu=segment.mtu,
-            addr_gen_mode=address_mode(segment.mtu, ipv6=segment.has(6)),
-            route_localnet=segment.publishes and segment.access != "routed",
-            promote_secondaries=True,
-            filtered=segment.address in expansion.policed,
-            up=True,
-            **{option: getattr(spec, option) for option in OPTIONS},
-        )
-        yield from _addresses(segment, expansion)
+        if segment.existing:
+            yield from existing_bridge(segment, spec, mark, filtered=segment.address in expansion.policed)
+            yield from lent_addresses(segment, expansion.present, mark)
+        else:
+            yield _bridge(spec, segment, mark, filtered=segment.address in expansion.policed)
+            yield from _addresses(segment, mark)
+        yield from lent_ports(segment, spec, expansion.present, mark)
+        yield from _forwarding(segment, expansion)
         yield from _filter(segment, expansion)
 
 
-def _addresses(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
-    mark = expansion.mark(segment.address)
+def _bridge(spec: BridgeSpec, segment: Segment, mark: Mark, *, filtered: bool) -> Bridge:
+    return Bridge(
+        mark=mark,
+        netns="",
+        name=segment.name,
+        alias=str(mark),
+        group=stack_group(mark.stack),
+        mac=hashed_mac(mark.stack, segment.address) if spec.mac == "auto" else spec.mac,
+        mtu=segment.mtu,
+        addr_gen_mode=address_mode(segment.mtu, ipv6=segment.has(6)),
+        route_localnet=segment.publishes and segment.access != "routed",
+        promote_secondaries=True,
+        filtered=filtered,
+        up=True,
+        exclusive=spec.exclusive,
+        **{option: getattr(spec, option) for option in OPTIONS},
+    )
+
+
+def _addresses(segment: Segment, mark: Mark) -> Iterator[Resource]:
     for pool in segment.pools:
         own = pool.own_address
         if own is not None:
             yield Address(mark=mark, netns="", link=segment.name, address=own, broadcast=broadcast_of(own))
+
+
+def _forwarding(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
     for version, name in ((4, "net.ipv4.ip_forward"), (6, "net.ipv6.conf.all.forwarding")):
         if segment.has(version):
             yield Sysctl(mark=expansion.mark(f"sysctl/{name}"), netns="", name=name, value="1")
@@ -185,6 +204,8 @@ def _filter(segment: Segment, expansion: Expansion) -> Iterator[Resource]:
     name = ifname(segment.name)
     yield element(mark, "segments", name)
     yield element(mark, "same", concat(name, name))
+    if segment.existing and not segment.internal:
+        yield element(mark, "shared", name)
     yield element(mark, "within", concat(name, name), _within(segment))
     yield element(mark, "access", name, _ACCESS["internal" if segment.internal else segment.access])
     if segment.internal:
@@ -206,6 +227,7 @@ SECTION: Any = Section(
     annotation=dict[LinkName, BridgeSpec],
     description="Layer-2 segments on the host, by link name.",
     expand=expand,
+    check=check,
     object_kind="bridge",
     order=10,
 )

@@ -10,6 +10,7 @@ from netspec.core.resource import Disruption, Key, Mark, Resource, carried, iden
 from netspec.kernel.operations import ElementAdd, ElementDelete, FlowDelete, Operation
 from netspec.kernel.snapshot import ElementRow, Snapshot
 from netspec.kinds._contract import Kind
+from netspec.kinds._links import origin_of
 
 _MEANING = {
     "segments": "filter what enters or leaves",
@@ -17,6 +18,7 @@ _MEANING = {
     "access": "what enters",
     "internal": "nothing leaves",
     "host_closed": "closed towards the host",
+    "shared": "shared with others",
     "own": "allow sources",
     "routed": "open",
     "masquerade": "masquerade",
@@ -134,7 +136,7 @@ def observe(snapshot: Snapshot) -> Iterator[NatElement]:
             if row.set in (BOOKKEEPING, JUDGED):
                 continue
             yield NatElement(
-                mark=Mark(snapshot.stack, _origin(row)),
+                mark=Mark(snapshot.stack, _origin(row, snapshot)),
                 netns=table.netns,
                 family=table.family,
                 table=table.name,
@@ -145,11 +147,16 @@ def observe(snapshot: Snapshot) -> Iterator[NatElement]:
             )
 
 
-def _origin(row: ElementRow) -> str:
+def _origin(row: ElementRow, snapshot: Snapshot) -> str:
     """What asked for an element: its comment says so, but for records, whose comment is the record."""
-    if row.set == "former":
-        return f"sysctl/{row.comment.partition('=')[0]}"
-    return row.comment or f"element/{row.set}"
+    if row.set != "former":
+        return row.comment or f"element/{row.set}"
+    name = row.comment.partition("=")[0]
+    if name.startswith("net."):
+        return f"sysctl/{name}"
+    link = name.split("/")[1] if "/" in name else ""
+    found = (each for each in snapshot.links if not each.netns and each.name == link)
+    return next(map(origin_of, found), "") or f"link/{link}"
 
 
 def create(new: NatElement) -> Iterator[Operation]:

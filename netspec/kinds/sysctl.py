@@ -1,6 +1,5 @@
 """A sysctl under `net.`; its former value is kept in our nftables table, and written back when we leave."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,15 +7,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from netspec.core.elements import mark as mark_number
 from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import Operation, SysctlWrite
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Expansion, Finding, Kind, Section
 from netspec.kinds._intent import Present
 from netspec.kinds._links import mark_of
+from netspec.kinds._records import former_record, former_values
 from netspec.kinds._types import text, wrong
-from netspec.kinds.nat_element import NatElement, element
 
 FOLLOWERS: Mapping[str, Mapping[str, bool]] = {
     "net.ipv4.ip_forward": {"net.ipv4.conf.all.accept_redirects": False, "net.ipv4.conf.default.forwarding": True},
@@ -104,7 +102,7 @@ class Sysctl(Resource):
 
 def observe(snapshot: Snapshot) -> Iterator[Sysctl]:
     """The values asked for, and those of links that differ from their leader's; ours are those on record."""
-    former = former_values(snapshot)
+    former = former_sysctls(snapshot)
     values = {(row.netns, row.key): "\t".join(row.value.split()) for row in snapshot.sysctls if row.value is not None}
     for name, value in values_of_links(snapshot).items():
         if name in former or value != values.get(("", _leader(name)), value):
@@ -137,11 +135,11 @@ def values_of_links(snapshot: Snapshot) -> Mapping[str, str]:
     return found
 
 
-def former_values(snapshot: Snapshot) -> Mapping[str, str]:
+def former_sysctls(snapshot: Snapshot) -> Mapping[str, str]:
     """The values that host sysctls had before this stack, by key."""
-    records = (row.comment for table in snapshot.tables for row in table.elements if row.set == "former")
-    parted = (record.partition("=") for record in records)
-    return {key: "\t".join(value.split(",")) for key, sign, value in parted if sign}
+    return {
+        name: "\t".join(value.split(",")) for name, value in former_values(snapshot).items() if name.startswith("net.")
+    }
 
 
 def owed(values: Mapping[str, str | None], present: Present) -> Mapping[str, str]:
@@ -178,12 +176,6 @@ def _leader(name: str) -> str:
     if of_a_link:
         return _LEADERS[of_a_link[1]]
     return next((leader for leader, followers in FOLLOWERS.items() if name in followers), "")
-
-
-def former_record(mark: Mark, sysctl: str, value: str) -> NatElement:
-    """The element that keeps a former value: the kernel is the only state."""
-    number = int.from_bytes(hashlib.sha256(sysctl.encode()).digest()[:4])
-    return element(mark, "former", mark_number(number), comment=f"{sysctl}={','.join(value.split())}")
 
 
 def create(new: Sysctl) -> Iterator[Operation]:

@@ -24,6 +24,7 @@ from netspec.kernel.operations import (
     TableDelete,
 )
 from netspec.kinds._bridge_options import OPTIONS
+from netspec.kinds._port_options import PORT_OPTIONS
 from netspec.report.routing_commands import given, ip, quoted, routing_command
 from netspec.report.traffic import traffic_commands
 
@@ -32,8 +33,11 @@ _ADDR_GEN_MODES = {0: "eui64", 1: "none"}
 _BRIDGE_WORDS = {"stp": "stp_state", "multicast_snooping": "mcast_snooping", "multicast_querier": "mcast_querier"}
 """What `ip` calls options of a bridge that a spec calls otherwise."""
 _BRIDGE_OPTIONS = {option.number: (_BRIDGE_WORDS.get(name, name), option) for name, option in OPTIONS.items()}
-_PORT_FLAGS = {4: "hairpin", 33: "isolated"}
 _BRIDGE_FLAGS = {36: "nf_call_iptables", 37: "nf_call_ip6tables"}
+_PORT_WORDS = {"bpdu_guard": "guard", "fast_leave": "fastleave"}
+_PORT_OPTIONS = {option.number: (_PORT_WORDS.get(name, name), option) for name, option in PORT_OPTIONS.items()}
+_UNKNOWN_TO_BRIDGE = "proxy_arp"
+"""What `bridge link` cannot set, and `ip link` can."""
 
 NftOperation = TableAdd | TableDelete | ElementAdd | ElementDelete
 
@@ -134,9 +138,15 @@ def _link_set(operation: LinkSet) -> Iterator[str]:
     for number, value in operation.conf4:
         yield f"{inside}sysctl -qw net.ipv4.conf.{operation.name}.{_CONF4[number]}={value}"
     for number, packed in operation.port_data:
-        if number in _PORT_FLAGS:
-            state = "on" if any(packed) else "off"
-            yield f"bridge link set dev {quoted(operation.name)} {_PORT_FLAGS[number]} {state}"
+        if number in _PORT_OPTIONS:
+            yield _port_option(operation.name, number, packed)
+
+
+def _port_option(link: str, number: int, packed: bytes) -> str:
+    word, option = _PORT_OPTIONS[number]
+    words = f"link set dev {quoted(link)}"
+    setting = f"{word} {option.text(option.read({number: packed}))}"
+    return f"ip {words} type bridge_slave {setting}" if word == _UNKNOWN_TO_BRIDGE else f"bridge {words} {setting}"
 
 
 def _options(data: Attributes) -> Iterator[str]:

@@ -104,10 +104,20 @@ def is_set_again(change: Change) -> bool:
     return change.action is Action.UPDATE and not change.fields
 
 
+def _is_lent(changes: Iterable[Change]) -> bool:
+    """Whether it is about a link that is there already."""
+    kinds = {change.key.kind for change in changes}
+    return "field" in kinds and "link" not in kinds
+
+
 def _symbol(each: ObjectChange, *, in_spec: bool, in_kernel: bool) -> str:
     if not in_spec:
         return REMOVE
-    if not in_kernel and not (each.address.startswith("sysctl/") and _moves(each.changes)):
+    if (
+        not in_kernel
+        and not _is_lent(each.changes)
+        and not (each.address.startswith("sysctl/") and _moves(each.changes))
+    ):
         return ADD  # what stands there is a stranger's, and in the way
     grounds = [change for change in each.changes if change.key.kind in ("netns", "link")]
     done = {change.action for change in grounds}
@@ -157,10 +167,13 @@ def _nat_words(resources: Iterable[Resource], masqueraded: list[str]) -> str:
 
 def _place_words(address: str, resources: Iterable[Resource]) -> str:
     """Where in the network an object is: its addresses, and what it is joined to."""
-    addresses = [str(each.address) for each in resources if isinstance(each, Address)]
-    bridges = [f"bridge/{each.bridge}" for each in resources if isinstance(each, Port)]
+    there = tuple(resources)
+    addresses = [str(each.address) for each in there if isinstance(each, Address)]
+    bridges = [f"bridge/{each.bridge}" for each in there if isinstance(each, Port) and not each.lent]
     where = f"on {_some(bridges)}" if bridges else ""
-    words = " ".join(word for word in (_some(addresses), where) if word)
+    lent = [each.link for each in there if isinstance(each, Port) and each.lent]
+    ports = f"port{'' if len(lent) == 1 else 's'} {_some(lent)}" if lent else ""
+    words = ", ".join(filter(None, (" ".join(word for word in (_some(addresses), where) if word), ports)))
     return words or {"bridge": "no address", "endpoint": "no interface"}.get(address.partition("/")[0], "")
 
 

@@ -105,7 +105,7 @@ def _headlines(
         place = view.place_of(each.address)
         where = f"{place.file}:{place.line}" if place else ""
         if each.symbol == REMOVE:
-            where = "not in the spec" if each.address.startswith("element/") else "no longer in the spec"
+            where = "not in the spec" if each.address.startswith(("element/", "port/")) else "no longer in the spec"
         line = f"{left[each.address]:<{column}}  {style.paint('dim', where)}".rstrip()
         found[each.address] = f"  {style.paint(each.symbol, each.symbol)} {line}"
     return found

@@ -9,6 +9,7 @@ from netspec.core.state import State, owned_by
 from netspec.kinds._encoding import encode
 from netspec.kinds.address import Address
 from netspec.kinds.bridge import Bridge
+from netspec.kinds.link_field import LinkField
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import NatTable
 from netspec.kinds.netns import Netns
@@ -119,6 +120,13 @@ class _Tree:
             words = f"{addresses}  mtu {bridge.mtu}  {bridge.mac}{'' if bridge.up else '  DOWN'}"
             ports = tuple(self._port(port) for port in self._ports.get(bridge.name, []))
             yield Branch(f"bridge/{bridge.name}", words, ports)
+        ours = {each.name for each in self._all if isinstance(each, Bridge)}
+        lent = {each.link for each in self._all if isinstance(each, LinkField) and each.origin == f"bridge/{each.link}"}
+        for name in sorted((lent | set(self._ports)) - ours):
+            held = self._addresses.get(("", name), [])
+            words = ", ".join(str(each.address) for each in held) or "no address of ours"
+            ports = tuple(self._port(port) for port in self._ports.get(name, []))
+            yield Branch(f"bridge/{name}", f"{words}  existing", ports)
 
     def _port(self, port: Port) -> Branch:
         pair = self._veths.get(port.link)

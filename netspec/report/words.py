@@ -8,13 +8,14 @@ from netspec.core.resource import Resource
 from netspec.kinds.address import Address
 from netspec.kinds.admission import Admission
 from netspec.kinds.bridge import Bridge
+from netspec.kinds.link_field import LinkField
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import NatTable
 from netspec.kinds.route import Route
 
 _DERIVED = re.compile(
     r"(access|advertised[46]?|beside[46]?|former|guarded_mac|guarded[46]?|limited|netmapped[46]|netmap[46]_in|own[46]"
-    r"|return[46]|same|segments|within)(_.+)?"
+    r"|return[46]|same|segments|shared|within)(_.+)?"
 )
 """Sets whose elements follow from others or from the table: of interest where nothing else changes."""
 _OUT = re.compile(r"(masquerade|snat)[46]_out")
@@ -48,6 +49,8 @@ def words_of(resource: Resource, *, several: bool = False) -> str:
             return f"bridge {resource.name}"
         case Address():
             return f"address {resource.address}" + (f" on {resource.link}" if several else "")
+        case LinkField() if resource.former is not None:
+            return f"{resource.title()} -> {resource.former}"
         case NatElement():
             name, value = element_words(resource)
             return f"{name} -> {value}" if value else name
@@ -90,6 +93,8 @@ def field_name(resource: Resource, field: FieldChange) -> str:
     match resource:
         case Route():
             return route_name(resource)
+        case LinkField():
+            return f"{resource.name} of {resource.link}"
         case NatElement():
             return element_words(resource)[0]
         case Admission():

@@ -12,10 +12,12 @@ from netspec.kinds._contract import Expansion, Finding
 from netspec.kinds._endpoint_routing import check_routing
 from netspec.kinds._intent import UNLOCKED, Lock, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
+from netspec.kinds._records import former_record
 from netspec.kinds._spaces import check_present
+from netspec.kinds.link_field import LinkField, owed_fields, record_name
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import guard_table_of, table_of
-from netspec.kinds.sysctl import IMPLIED, Sysctl, former_record, owed
+from netspec.kinds.sysctl import IMPLIED, Sysctl, owed
 from netspec.spec.attachments import attach
 from netspec.spec.policing import admission_of, policing
 
@@ -39,6 +41,12 @@ def wanted_sysctls(document: Any) -> frozenset[str]:  # noqa: ANN401  the assemb
     return IMPLIED | frozenset(document.sysctls)
 
 
+def wanted_links(document: Any) -> frozenset[str]:  # noqa: ANN401
+    """The host's own links of which the spec says something."""
+    existing = (name for name, spec in document.bridges.items() if spec.existing)
+    return frozenset((*existing, *(link for spec in document.bridges.values() for link in spec.ports)))
+
+
 def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired:  # noqa: ANN401
     """The desired state of a validated document on a host as it is, `lock` being what its lock file says."""
     segments = _segments(document, present)
@@ -49,7 +57,13 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     findings.extend(check_routing(document, attached.by_endpoint))
     policies = policing(document, segments, attached.by_endpoint)
     expansion = Expansion(
-        document.stack, segments, attached.by_endpoint, policies.rules, policies.policed, references=present.references
+        document.stack,
+        segments,
+        attached.by_endpoint,
+        policies.rules,
+        policies.policed,
+        references=present.references,
+        present=present,
     )
     resources = [
         resource for section in sections() for resource in section.expand(getattr(document, section.name), expansion)
@@ -61,6 +75,7 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     if isolating or any(isinstance(each, NatElement) and each.family == "bridge" for each in resources):
         resources.append(guard_table_of(document.stack))
     resources.extend(_former(resources, document.stack, present))
+    resources.extend(owed_fields([each for each in resources if isinstance(each, LinkField)], present))
     state, contradictions = merge(resources)
     findings.extend(_contradicted(each) for each in contradictions)
     return Desired(document.stack, state, tuple(findings), attached.remarks, attached.automatic)
@@ -78,16 +93,25 @@ def _segments(document: Any, present: Present) -> Mapping[str, Segment]:  # noqa
             kind="bridge",
             name=name,
             pools=tuple(_pool(choice, document) for choice in spec.subnets),
-            mtu=present.uplink_mtu if spec.mtu == "auto" else spec.mtu,
+            mtu=_mtu(name, spec, present),
             publishes=name in publishing,
             access=spec.access,
             internal=spec.internal,
             host_access="closed" if spec.internal else spec.host_access or "open",
             port_isolation=spec.port_isolation,
             antispoof=spec.antispoof,
+            existing=spec.existing,
         )
         for name, spec in document.bridges.items()
     }
+
+
+def _mtu(name: str, spec: Any, present: Present) -> int:  # noqa: ANN401
+    if spec.existing and "mtu" not in spec.model_fields_set and name in present.links:
+        # What the spec no longer says is about to be written back.
+        return int(present.records.get(record_name(name, "mtu"), present.links[name].mtu))
+    mtu: int = present.uplink_mtu if spec.mtu == "auto" else spec.mtu
+    return mtu
 
 
 def _too_narrow(document: Any, segments: Mapping[str, Segment]) -> Iterator[Finding]:  # noqa: ANN401

@@ -9,12 +9,14 @@ from netspec.core.resource import Key, Mark, Resource
 from netspec.kernel.operations import AddressAdd, LinkAdd, LinkSet, NetnsAdd, NextHop, Operation, Peer, TableAdd
 from netspec.kinds._bridge_options import OPTIONS
 from netspec.kinds._links import stack_group
+from netspec.kinds._port_options import PORT_OPTIONS
 from netspec.kinds._skeleton import skeleton
 from netspec.kinds.address import Address
 from netspec.kinds.admission import Admission
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.ifb import Ifb
+from netspec.kinds.link_field import LinkField
 from netspec.kinds.nat_element import NatElement, element
 from netspec.kinds.nat_table import NatTable, table_of
 from netspec.kinds.neighbor import Neighbor
@@ -60,6 +62,26 @@ def _bridge(name: str) -> tuple[Operation, ...]:
     return LinkAdd(name=name, kind="bridge", mac="02:00:00:00:00:01"), LinkSet(name=name, up=True)
 
 
+OTHER_PORT_OPTIONS: Mapping[str, Any] = {
+    "hairpin": True,
+    "isolated": True,
+    "learning": False,
+    "flood": False,
+    "mcast_flood": False,
+    "bpdu_guard": True,
+    "root_block": True,
+    "fast_leave": True,
+    "neigh_suppress": True,
+    "proxy_arp": True,
+    "cost": 65535,
+    "priority": 63,
+}
+"""A port's options, each another one than by itself."""
+USUAL_PORT_OPTIONS: Mapping[str, Any] = {
+    **{name: option.default for name, option in PORT_OPTIONS.items()},
+    "hairpin": True,
+    "cost": 7,
+}
 USUAL_OPTIONS: Mapping[str, Any] = {name: option.default for name, option in OPTIONS.items()}
 OTHER_OPTIONS: Mapping[str, Any] = {
     "stp": True,
@@ -180,9 +202,14 @@ EXAMPLES = (
         },
     ),
     Example(
-        resource=Port(mark=ENDPOINT, netns="", link="v0", bridge="br0", hairpin=True, isolated=False),
+        resource=Port(mark=ENDPOINT, netns="", link="v0", bridge="br0", **USUAL_PORT_OPTIONS),
         ground=(*_bridge("br0"), *_bridge("br1"), *PAIR),
-        variants={"bridge": "br1", "hairpin": False, "isolated": True},
+        variants={"bridge": "br1", **OTHER_PORT_OPTIONS, "hairpin": False},
+    ),
+    Example(
+        resource=LinkField(link="v0", name="up", value="on"),
+        ground=PAIR,
+        variants={"value": "off"},
     ),
     Example(
         resource=Address(
@@ -306,6 +333,7 @@ KEYS = {
     Bridge: Key("link", "", "br0"),
     Veth: Key("link", "", "v0"),
     Port: Key("port", "", "v0"),
+    LinkField: Key("field", "", "v0/up"),
     Address: Key("address", "web", "eth0/10.1.0.10/24"),
     Route: Key("route", "web", "default"),
     Rule: Key("rule", "web", "ipv4 1000 from 10.1.0.0/24 lookup 100"),
@@ -326,6 +354,7 @@ TITLES = {
     Bridge: "bridge",
     Veth: "veth pair to eth0 in web",
     Port: "port of br0",
+    LinkField: "up of v0 on",
     Address: "",
     Route: "via 10.1.0.1",
     Rule: "from 10.1.0.0/24 lookup 100",

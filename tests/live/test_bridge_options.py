@@ -1,5 +1,7 @@
 """Options of a bridge on the real kernel: set at birth, changed on the living bridge, repaired, and undone."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +154,55 @@ def test_vlan_filtering_where_the_kernel_has_it() -> None:
 def test_every_option_is_tried_here() -> None:
     """A new one brings a line into the tables above."""
     assert {*EVERYTHING, "vlan_filtering", "vlan_default_pvid"} == set(OPTIONS)
+
+
+ROOT = """
+ip link add root0 type bridge stp_state 1 priority 1 forward_delay 300 hello_time 300 max_age 700; ip link set root0 up
+ip link add up0 type veth peer name up1; ip link set up1 master root0 up; ip link set up0 up
+"""
+
+
+def root_is_heard() -> bool:
+    """Whether br0 knows that another bridge is the root."""
+    root, own = (run(f"cat /sys/class/net/br0/bridge/{name}_id").strip() for name in ("root", "bridge"))
+    return root != own
+
+
+def topology_changes() -> bool:
+    """Whether br0 says that the tree is changing."""
+    return run("cat /sys/class/net/br0/bridge/topology_change").strip() == "1"
+
+
+def wait_until(happens: Callable[[], bool]) -> None:
+    """Twenty seconds at most."""
+    end = time.monotonic() + 20
+    while not happens():
+        assert time.monotonic() < end, "it does not happen"
+        time.sleep(0.05)
+
+
+def test_times_of_another_root_are_not_taken_for_drift() -> None:
+    """The kernel shows the root's times, and keeps those that were set; they hold again without that root."""
+    tree = spec(stp="true", forward_delay="2", hello_time="1", max_age="6", ports="[up0]")
+    with fresh_host():
+        shell(ROOT)
+        apply(tree)
+        wait_until(root_is_heard)
+        assert "forward_delay 300 hello_time 300 max_age 700" in run("ip -d link show br0")
+        assert plan(tree) == []
+        apply(tree.replace("max_age", "priority: 8192, max_age"))
+        shell("ip link set up1 down")
+        wait_until(lambda: not root_is_heard())
+        assert "forward_delay 200 hello_time 100 max_age 600" in run("ip -d link show br0")
+        assert plan(tree) == ["update link/br0 priority"]
+
+
+def test_the_ageing_time_of_a_changing_tree_is_not_taken_for_drift() -> None:
+    """While the topology changes, the kernel forgets addresses sooner, and shows that."""
+    tree = spec(stp="true", forward_delay="2", ageing_time="60", ports="[up0]")
+    with fresh_host():
+        shell("ip link add up0 type veth peer name up1; ip link set up1 up")
+        apply(tree)
+        wait_until(topology_changes)
+        assert "ageing_time 400" in run("ip -d link show br0")
+        assert plan(tree) == []

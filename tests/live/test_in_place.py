@@ -16,7 +16,7 @@ from netspec.kinds import kinds
 from netspec.kinds._links import hashed_name
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.other_link import OtherLink
-from tests.kinds.examples import OTHER_OPTIONS
+from tests.kinds.examples import OTHER_OPTIONS, OTHER_PORT_OPTIONS
 from tests.live.driving import apply
 from tests.sandboxed import NETNS_DIR, fresh_host, inside, run
 
@@ -26,7 +26,7 @@ SPEC = """
 netspec: 1
 bridges:
   br0: {subnets: [172.17.0.0/16]}
-  br1: {subnets: [172.18.0.0/16]}
+  br1: {subnets: [172.18.0.0/16], ports: [lent0]}
 endpoints:
   web:
     publish: ["8080:80"]
@@ -38,9 +38,11 @@ sysctls:
   net.ipv4.ip_local_port_range: 20000 40000
 """
 FLOWS = Key("flows", "", "netspec-default")
+SYSCTLS = frozenset({("", "net.ipv4.ip_local_port_range")})
 SYSCTL = "net.ipv4.ip_local_port_range"
 
 BRIDGE, VETH, PORT = Key("link", "", "br0"), Key("link", "", "to-web"), Key("port", "", "to-web")
+LENT = Key("field", "", "lent0/up")
 NETNS, ADDRESS = Key("netns", "", "web"), Key("address", "web", "eth0/172.17.0.2/16")
 ROUTE, ELEMENT = Key("route", "web", "default"), Key("element", "", "publish4 tcp . 8080")
 NEIGHBOR = Key("neighbor", "web", "eth0/172.17.0.9")
@@ -83,7 +85,8 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (PORT, {"bridge": "br1"}),
     (PORT, {"hairpin": False}),
     (FLOWS, {"rules": "another digest"}),
-    (PORT, {"isolated": True}),
+    *((PORT, {name: value}) for name, value in OTHER_PORT_OPTIONS.items() if name != "hairpin"),
+    (LENT, {"value": "off"}),
     (NETNS, {"alias": "netspec:default:endpoint/other"}),
     (NETNS, {"lo_up": False}),
     (ADDRESS, {"marked": False, "protocol": 0}),
@@ -112,7 +115,8 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
 
 def observed() -> dict[Key, Resource]:
     """All that the kernel has now."""
-    return dict(observed_state(LinuxKernel().snapshot(Scope(stack="default", sysctls=frozenset({("", SYSCTL)})))))
+    scope = Scope(stack="default", sysctls=SYSCTLS, named=frozenset({"lent0"}))
+    return dict(observed_state(LinuxKernel().snapshot(scope)))
 
 
 def identities() -> dict[str, int]:
@@ -130,6 +134,7 @@ def identities() -> dict[str, int]:
 def site() -> Iterator[None]:
     """A host with something of every kind."""
     with fresh_host():
+        run("ip link add lent0 type veth peer name lent1")
         apply(SPEC)
         yield
 

@@ -246,6 +246,21 @@ FINDINGS = [
         network('"fd00:1::/64"', a=", mtu: 1279"),
         "IPv6 needs an MTU of at least 1280 bytes; here it is 1279",
     ),
+    (
+        "NS0226",
+        "netspec: 1\nbridges: {a: {ports: [eth1]}, b: {ports: {eth1: {hairpin: true}}}}\n",
+        '"eth1" is a port of two bridges',
+    ),
+    (
+        "NS0226",
+        "netspec: 1\nbridges: {a: {ports: [b]}, b: {}}\n",
+        '"b" is a bridge of this spec, and no bridge can be a port',
+    ),
+    (
+        "NS0224",
+        _below("endpoints: {a: {bridge: lan, host_name: eth1}}\n").replace("lan: {", "lan: {ports: [eth1], "),
+        'the link name "eth1" is taken twice',
+    ),
     ("NS0230", _below("nat: {masquerade: [lam]}\n"), 'there is no bridge or subnet "lam" to masquerade'),
     ("NS0240", _below("sysctls: {net.ipv4.ip_forward: 0}\n"), None),
     (
@@ -291,6 +306,18 @@ def test_a_bridge_holds_so_many_ports_and_no_more() -> None:
     check(loaded(text))
 
     assert [each[0] for each in found(text + "  one-more: {bridge: lan}\n")] == ["NS0222"]
+
+
+def test_links_of_the_host_count_as_ports() -> None:
+    """With and without endpoints beside them."""
+    links = ", ".join(f"p{number}" for number in range(1000))
+    text = network("10.0.0.0/16", **{f"e{number}": "" for number in range(23)})
+    text = text.replace("lan: {", f"lan: {{ports: [{links}], ")
+    check(loaded(text))
+    lonely = f"netspec: 1\nbridges: {{lan: {{ports: [{', '.join(f'p{number}' for number in range(1024))}]}}}}\n"
+
+    assert [each[0] for each in found(text + "  one-more: {bridge: lan}\n")] == ["NS0222"]
+    assert [each[0] for each in found(lonely)] == ["NS0222"]
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:

@@ -387,6 +387,16 @@ def test_stp_moves_a_forward_delay_that_it_does_not_bear(kernel: Kernel, before:
     assert int.from_bytes(link(kernel, "br0").data[FORWARD_DELAY], "little") == after
 
 
+@pytest.mark.parametrize("told", [(2, b"\x40\0"), (3, bytes(4)), (3, b"\0\0\1\0")], ids=["priority", "no cost", "cost"])
+def test_priority_and_cost_of_a_port_have_bounds(kernel: Kernel, told: tuple[int, bytes]) -> None:
+    """The port keeps what it had."""
+    kernel.execute([BRIDGE, PAIR, LinkSet(name="v0", master="br0")])
+    before = link(kernel, "v0").port_data[told[0]]
+
+    assert refusal(kernel, LinkSet(name="v0", port_kind="bridge", port_data=(told,))) == "ERANGE"
+    assert link(kernel, "v0").port_data[told[0]] == before
+
+
 def test_stp_cannot_go_with_its_bounds(kernel: Kernel) -> None:
     """Off and without a delay in one message: the delay is looked at first."""
     kernel.execute([BRIDGE, option(STP, 1)])
