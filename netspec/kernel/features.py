@@ -39,13 +39,17 @@ _CHAINS = {
     "nft-fib": "type filter hook prerouting priority raw; policy accept;\n\t\tfib daddr type local accept",
 }
 
+BRIDGED = Path("/proc/sys/net/bridge")
+"""The switches of br_netfilter; of the network namespace of the thread that looks."""
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def missing_features(features: Iterable[str]) -> Mapping[str, str]:
     """Those that the kernel lacks, each with its words.
 
-    There are `bridge`, `bridge-vlan`, `veth`, `nft`, `nft-nat`, `nft-fib` and `netns`.
+    There are `bridge`, `bridge-vlan`, `br-netfilter`, `veth`, `nft`, `nft-nat`, `nft-fib`, `ifb`, `tbf`, `ingress`
+    and `netns`.
 
     Raises PrivilegeMissing where trying is not allowed, LibraryMissing where libnftables is not installed,
     ValueError for a feature that has no trial.
@@ -104,6 +108,12 @@ def _try_vlans(name: str) -> None:
     _make_link(name, "bridge", _attribute(_IFLA_INFO_DATA, _attribute(_IFLA_BR_VLAN_FILTERING, b"\1")))
 
 
+def _try_bridged(_name: str) -> None:
+    """Nothing loads br_netfilter by itself, and a bridge takes its switches and ignores them without it."""
+    if not BRIDGED.is_dir():
+        raise KernelError(errno.EOPNOTSUPP, None, "the module br_netfilter is not loaded")
+
+
 def _try_link(kind: str) -> None:
     """Create a link of this kind."""
     _make_link(kind, kind)
@@ -156,6 +166,7 @@ _TRIALS: Mapping[str, Callable[[str], None]] = {
     "netns": _already_tried,
     "bridge": _try_link,
     "bridge-vlan": _try_vlans,
+    "br-netfilter": _try_bridged,
     "veth": _try_link,
     "ifb": _try_link,
     "tbf": lambda _name: try_bucket(DEADLINE),

@@ -17,6 +17,8 @@ access                "link" : verdict                  what becomes of what ent
 internal              "link"                            a bridge that nothing leaves
 host_closed           "link"                            a bridge whose endpoints may not talk to the host
 own4                  prefix . "link"                   sources that a segment may have
+policy1_4, …_in4, …   prefix . prefix [. proto . ports] from whom to whom the first policy is; and so on
+inside4               prefix                            the segments, where there are policies
 routed4               prefix . address . proto . ports  open to the one at the endpoint's own address
 masquerade4           prefix                            sources that leave under the host's address
 masquerade4_out       prefix . "link"                   the same, by one link
@@ -64,6 +66,15 @@ _FIXED = (
 _PORT = "inet_proto . inet_service"
 _WHERE = {"": "", "_on": "ifname . ", "_at": "{address} . "}
 """Publications by where they are open: what stands before protocol and port in their keys."""
+
+FAMILIES = ((4, "ip"), (6, "ip6"))
+_NEIGHBORS = (
+    "\t\ticmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, nd-router-solicit, "
+    "nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect, mld2-listener-report } return\n"
+)
+"""Without it there is no IPv6: no policy is about it. As with ARP, what may be said is up to the guard."""
+_REFUSE = ["\t\tct status dnat reject\n", "\t\tmeta l4proto tcp reject with tcp reset\n", "\t\treject\n"]
+"""A reset that br_netfilter sends is not translated back; to ICMP a TCP that is just sending does not listen."""
 
 _CHAINS = """\
 	chain loopback_guard {
@@ -148,7 +159,11 @@ _CHAINS = """\
 
 	chain host_leaving {
 		type filter hook output priority filter; policy accept;
-		oifname != @segments accept
+		oifname @segments goto host_asking
+		ct status dnat jump host_published
+	}
+
+	chain host_asking {
 		ct state established,related accept
 		tcp flags != syn / syn,ack jump midstream_out
 		jump policies_out
@@ -218,6 +233,8 @@ def _families() -> Iterator[tuple[str, str, str, bool]]:
 
 
 def _policy_sets(policies: Sequence[Rule]) -> Iterator[tuple[str, str, str, bool]]:
+    if policies:
+        yield from (("set", f"inside{version}", f"ipv{version}_addr", True) for version, _ in FAMILIES)
     for each in policies:
         address = f"ipv{each.version}_addr"
         yield "set", each.set, f"{address} . {address}" + (f" . {_PORT}" if each.ports else ""), True
@@ -229,12 +246,15 @@ def _policy_chains(policies: Sequence[Rule]) -> Iterator[str]:
     The latter are judged in the direction of their connection, whichever that is: were it not so, the other side
     of a connection that a policy has cut would take it up again as its own.
     """
-    yield _chain("refuse", ["\t\treject\n"])
+    yield _chain("refuse", _REFUSE)
+    # Where to the host's own publications lead is not to be told from `oifname`: that is still `lo`.
+    inside = [f"\t\t{family} daddr @inside{version} goto host_asking\n" for version, family in FAMILIES]
+    yield _chain("host_published", inside if policies else [])
     for hook, suffix in ((FORWARD, ""), (INPUT, "_in"), (OUTPUT, "_out")):
         backwards = {FORWARD: FORWARD, INPUT: OUTPUT, OUTPUT: INPUT}[hook]
         onward = [_policy(each, "saddr", "daddr", "dport") for each in policies if each.hook == hook]
         back = [_policy(each, "daddr", "saddr", "sport") for each in policies if each.hook == backwards]
-        yield _chain(f"policies{suffix}", onward)
+        yield _chain(f"policies{suffix}", [_NEIGHBORS, *onward] if onward else [])
         yield _chain(f"midstream{suffix}", back)
 
 

@@ -92,6 +92,13 @@ def observe(snapshot: Snapshot) -> Iterator[Bridge]:
         )
 
 
+def _needs(new: Bridge) -> Iterator[str]:
+    """What its options need, and what bridged frames are filtered by."""
+    yield from features_of(new)
+    if new.filtered:
+        yield "br-netfilter"
+
+
 def _conf4(*, route_localnet: bool | None, promote_secondaries: bool | None) -> tuple[tuple[int, int], ...]:
     wanted = ((ROUTE_LOCALNET, route_localnet), (PROMOTE_SECONDARIES, promote_secondaries))
     return tuple((number, int(value)) for number, value in wanted if value is not None)
@@ -221,7 +228,7 @@ def _within(segment: Segment) -> str:
     return "goto published" if segment.port_isolation else "accept"
 
 
-KIND = Kind(Bridge, observe, create, update, delete_link, features=("bridge",), needs=features_of)
+KIND = Kind(Bridge, observe, create, update, delete_link, features=("bridge",), needs=_needs)
 SECTION: Any = Section(
     name="bridges",
     annotation=dict[LinkName, BridgeSpec],

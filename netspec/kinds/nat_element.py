@@ -35,6 +35,7 @@ _MEANING = {
     "guarded_mac": "allow sender",
     "advertised": "allow to advertise",
     "apart": "keep apart",
+    "inside": "policies hold towards",
 }
 _VERDICTS = {
     "goto published": "published ports",

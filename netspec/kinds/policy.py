@@ -10,6 +10,7 @@ from netspec.core.resource import Resource
 from netspec.kinds._contract import Expansion, Finding, Place, Section
 from netspec.kinds._policies import elements
 from netspec.kinds._policy_specs import EVERYTHING, SECTIONS, PolicySpec
+from netspec.kinds.nat_element import element
 
 MOST = 1000
 """Policies of a spec: each is a rule that a new connection may have to pass."""
@@ -58,6 +59,9 @@ def expand(_specs: Sequence[PolicySpec], expansion: Expansion) -> Iterator[Resou
     """The elements of the rules' sets; the rules themselves are text of the table."""
     for rule in expansion.rules:
         yield from elements(rule, expansion)
+    for segment in expansion.segments.values() if expansion.rules else ():
+        for pool in segment.pools:
+            yield element(expansion.mark(segment.address), f"inside{pool.version}", str(pool.cidr))
 
 
 SECTION: Any = Section(

@@ -340,6 +340,25 @@ def test_a_feature_that_the_kernel_lacks(in_memory: Site) -> None:
     assert found(in_memory, edited(BASE, ("  db:", "  dc: {bridge: br0}\n  db:"))) == []
 
 
+def test_a_policy_within_a_bridge_needs_a_feature_of_its_own(in_memory: Site) -> None:
+    """On a bridge that is there already as well; one between bridges does not, nor does what is there."""
+    fake(in_memory).unsupported = frozenset({"br-netfilter"})
+    within = f"{BASE}policies: [deny: {{from: web, to: db}}]\n"
+    across = f"{BASE}policies: [deny: {{from: web, to: br1}}]\n"
+    refused = [
+        ("NS0405", "this kernel lacks br-netfilter, which bridge/br0 needs: Operation not supported", "bridge/br0")
+    ]
+
+    assert found(in_memory, within) == refused
+    assert found(in_memory, across) == []
+    in_memory.apply(across)
+    assert found(in_memory, within) == refused
+    fake(in_memory).unsupported = frozenset()
+    in_memory.apply(within)
+    fake(in_memory).unsupported = frozenset({"br-netfilter"})
+    assert found(in_memory, within.replace("to: db", "to: [db, br0]")) == []
+
+
 def test_everything_in_the_way_is_said_at_once(in_memory: Site) -> None:
     """One look, all obstacles, foreign objects first."""
     in_memory.kernel.execute([LinkAdd(name="br0", kind="bridge"), NetnsAdd(name="db", alias="")])

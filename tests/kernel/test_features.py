@@ -72,6 +72,19 @@ def test_what_is_missing_comes_with_the_kernels_words(lab: Lab, monkeypatch: pyt
 
 
 @needs_root
+def test_bridged_frames_are_filtered_where_the_module_is_loaded(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A bridge takes the switch without it, and nothing comes of it."""
+    loaded = lab.command("test ! -d /proc/sys/net/bridge || echo yes")
+    lacking = {"br-netfilter": "the module br_netfilter is not loaded — Operation not supported (ENOTSUP)"}
+
+    assert lab.run(lambda: missing_features(["br-netfilter"])) == ({} if loaded else lacking)
+    monkeypatch.setattr(features, "BRIDGED", tmp_path / "bridge")
+    assert lab.run(lambda: missing_features(["br-netfilter"])) == lacking
+
+
+@needs_root
 @pytest.mark.parametrize("capability", ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"])
 def test_a_missing_privilege_is_named(lab: Lab, monkeypatch: pytest.MonkeyPatch, capability: str) -> None:
     """Neither is taken for a missing feature."""

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -103,10 +103,10 @@ def _case(line: str) -> Case:
     return Case(line, probe, frozenset(each.strip() for each in answers.split("|")))
 
 
-def check(lab: Lab, table: str) -> None:
-    """Ask all of it at once; fail with every line that is not answered as it says."""
+def check(lab: Lab, table: str, timeout: float = 1.0) -> None:
+    """Ask all of it at once; fail with every line that is not answered as it says, in `timeout` seconds."""
     asked = cases(table)
-    answers = lab.connect_all([case.probe for case in asked])
+    answers = lab.connect_all([replace(case.probe, timeout=timeout) for case in asked])
     wrong = [f"{case.line}  but: {said}" for case, said in zip(asked, answers, strict=True) if said not in case.answers]
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
