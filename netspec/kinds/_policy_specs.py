@@ -35,7 +35,7 @@ def _service(value: Any) -> Service:  # noqa: ANN401  whatever YAML held
     if not slash and raw in PROTOCOLS:
         return Service(raw, None)
     if not slash or protocol not in ("tcp", "udp", "sctp"):
-        raise wrong("NS0180", f'"{raw}" names no ports', "write 5432/tcp, 8000-8010/udp, tcp, or icmp")
+        raise wrong("NS0195", f'"{raw}" names no ports', "write 5432/tcp, 8000-8010/udp, tcp, or icmp")
     return Service(protocol, parse_ports(ports))
 
 
@@ -102,7 +102,7 @@ class PolicySpec(SpecModel):
     @model_validator(mode="after")
     def _one_action(self) -> "PolicySpec":
         if sum(each is not None for each in (self.allow, self.deny, self.reject)) != 1:
-            raise wrong("NS0181", "a policy is one of allow, deny and reject", "write - allow: {from: web, to: db}")
+            raise wrong("NS0196", "a policy is one of allow, deny and reject", "write - allow: {from: web, to: db}")
         return self
 
     @property

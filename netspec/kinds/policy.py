@@ -25,7 +25,7 @@ def check(specs: Sequence[PolicySpec], document: Any) -> Iterator[Finding]:  # n
     }
     if len(specs) > MOST:
         hint = "join policies: `from`, `to` and `ports` take lists"
-        yield Finding("NS0262", f"{len(specs)} policies are more than {MOST}", ("policies", MOST), hint=hint)
+        yield Finding("NS0292", f"{len(specs)} policies are more than {MOST}", ("policies", MOST), hint=hint)
     for index, spec in enumerate(specs):
         traffic = spec.traffic
         for side, parties in (("from", traffic.from_), ("to", traffic.to)):
@@ -34,7 +34,7 @@ def check(specs: Sequence[PolicySpec], document: Any) -> Iterator[Finding]:  # n
                     yield from _unclear(party, known, ("policies", index, spec.action, side))
         if (*traffic.from_, *traffic.to) == ("host", "host"):
             message = "what the host says to itself is not filtered"
-            yield Finding("NS0263", message, ("policies", index, spec.action), hint="name an endpoint or a bridge")
+            yield Finding("NS0293", message, ("policies", index, spec.action), hint="name an endpoint or a bridge")
 
 
 def _unclear(party: str, known: dict[str, frozenset[str]], path: Place) -> Iterator[Finding]:
@@ -46,12 +46,12 @@ def _unclear(party: str, known: dict[str, frozenset[str]], path: Place) -> Itera
         return
     if found:
         choices = " or ".join(f"{each}/{party}" for each in found)
-        yield Finding("NS0261", f'"{party}" names more than one thing', path, hint=f"write {choices}")
+        yield Finding("NS0291", f'"{party}" names more than one thing', path, hint=f"write {choices}")
         return
     close = get_close_matches(wanted, sorted(set().union(*known.values())), n=1)
     hint = f'did you mean "{close[0]}"?' if close else "name an endpoint, a bridge, a subnet, a CIDR, host or any"
     yield Finding(
-        "NS0260", f'there is no {section if slash else "endpoint, bridge or subnet"} "{wanted}"', path, hint=hint
+        "NS0290", f'there is no {section if slash else "endpoint, bridge or subnet"} "{wanted}"', path, hint=hint
     )
 
 

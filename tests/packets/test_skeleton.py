@@ -78,6 +78,7 @@ def _elements() -> list[ElementAdd]:
         link = ifname(bridge)
         elements += [
             add("segments", link),
+            add("same", concat(link, link)),
             add("within", concat(link, link), "accept"),
             add("access", link, "goto published"),
             add("own4", concat(f"172.{16 + number}.0.0/16", link)),
