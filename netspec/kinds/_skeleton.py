@@ -48,8 +48,8 @@ nor leaves a segment of ours is let alone. All of ICMP is said as `icmp type != 
 
 from collections.abc import Iterator, Sequence
 
-from netspec.core.judge import FORWARD, INPUT, OUTPUT
 from netspec.kinds._policies import Rule
+from netspec.kinds._policy_chains import PORT, chain, policy_chains, policy_sets
 
 _FIXED = (
     ("set", "fingerprint", "mark", False),
@@ -63,18 +63,8 @@ _FIXED = (
     ("set", "host_closed", "ifname", False),
     ("set", "shared", "ifname", False),
 )
-_PORT = "inet_proto . inet_service"
 _WHERE = {"": "", "_on": "ifname . ", "_at": "{address} . "}
 """Publications by where they are open: what stands before protocol and port in their keys."""
-
-FAMILIES = ((4, "ip"), (6, "ip6"))
-_NEIGHBORS = (
-    "\t\ticmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, nd-router-solicit, "
-    "nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect, mld2-listener-report } return\n"
-)
-"""Without it there is no IPv6: no policy is about it. As with ARP, what may be said is up to the guard."""
-_REFUSE = ["\t\tct status dnat reject\n", "\t\tmeta l4proto tcp reject with tcp reset\n", "\t\treject\n"]
-"""A reset that br_netfilter sends is not translated back; to ICMP a TCP that is just sending does not listen."""
 
 _CHAINS = """\
 	chain loopback_guard {
@@ -198,8 +188,8 @@ def skeleton(table: str, policies: Sequence[Rule] = ()) -> str:
     """The complete text of table `inet TABLE`, with the rules of policies."""
     named = {each.counter: each.words for each in policies}
     counters = [f'\tcounter {name} {{\n\t\tcomment "{words}"\n\t}}\n' for name, words in named.items()]
-    parts = [_declared(*each) for each in (*_FIXED, *_families(), *_policy_sets(policies))]
-    chains = [*_publishing(), *_policy_chains(policies)]
+    parts = [_declared(*each) for each in (*_FIXED, *_families(), *policy_sets(policies))]
+    chains = [*_publishing(), *policy_chains(policies)]
     return f"table inet {table} {{\n" + "\n".join([*counters, *parts, *chains]) + "\n" + _CHAINS + "}\n"
 
 
@@ -208,7 +198,7 @@ def _families() -> Iterator[tuple[str, str, str, bool]]:
         address = f"ipv{version}_addr"
         for name, types in (
             ("own", f"{address} . ifname"),
-            ("routed", f"{address} . {address} . {_PORT}"),
+            ("routed", f"{address} . {address} . {PORT}"),
             ("masquerade", address),
             ("masquerade{}_out", f"{address} . ifname"),
             ("snat", f"{address} : interval {address}"),
@@ -222,56 +212,20 @@ def _families() -> Iterator[tuple[str, str, str, bool]]:
             yield "map" if ":" in types else "set", named, types, True
         yield "set", f"return{version}", address, False
         for where, before in _WHERE.items():
-            key = before.format(address=address) + _PORT
+            key = before.format(address=address) + PORT
             yield "map", f"publish{version}{where}", f"{key} : {address} . inet_service", False
             yield "map", f"publish{version}_range{where}", f"{key} : {address}", True
             yield "set", f"limited{version}{where}", key, True
             yield "set", f"from{version}{where}", f"{address} . {key}", True
-    yield "set", "beyond4", _PORT, True
-    yield "map", "publish4_lo", f"{_PORT} : ipv4_addr . inet_service", False
-    yield "map", "publish4_range_lo", f"{_PORT} : ipv4_addr", True
-
-
-def _policy_sets(policies: Sequence[Rule]) -> Iterator[tuple[str, str, str, bool]]:
-    if policies:
-        yield from (("set", f"inside{version}", f"ipv{version}_addr", True) for version, _ in FAMILIES)
-    for each in policies:
-        address = f"ipv{each.version}_addr"
-        yield "set", each.set, f"{address} . {address}" + (f" . {_PORT}" if each.ports else ""), True
-
-
-def _policy_chains(policies: Sequence[Rule]) -> Iterator[str]:
-    """For each hook what new connections meet, and what TCP meets that is in the midst of an unknown one.
-
-    The latter are judged in the direction of their connection, whichever that is: were it not so, the other side
-    of a connection that a policy has cut would take it up again as its own.
-    """
-    yield _chain("refuse", _REFUSE)
-    # Where to the host's own publications lead is not to be told from `oifname`: that is still `lo`.
-    inside = [f"\t\t{family} daddr @inside{version} goto host_asking\n" for version, family in FAMILIES]
-    yield _chain("host_published", inside if policies else [])
-    for hook, suffix in ((FORWARD, ""), (INPUT, "_in"), (OUTPUT, "_out")):
-        backwards = {FORWARD: FORWARD, INPUT: OUTPUT, OUTPUT: INPUT}[hook]
-        onward = [_policy(each, "saddr", "daddr", "dport") for each in policies if each.hook == hook]
-        back = [_policy(each, "daddr", "saddr", "sport") for each in policies if each.hook == backwards]
-        yield _chain(f"policies{suffix}", [_NEIGHBORS, *onward] if onward else [])
-        yield _chain(f"midstream{suffix}", back)
-
-
-def _policy(rule: Rule, source: str, target: str, port: str) -> str:
-    """One rule; in the midst of a connection it has no counter, and what it allows goes on to be judged."""
-    family = "ip" if rule.version == 4 else "ip6"
-    ports = f" . meta l4proto . th {port}" if rule.ports else ""
-    match = f"{family} {source} . {family} {target}{ports} @{rule.set}"
-    if port == "dport":
-        return f'\t\t{match} counter name "{rule.counter}" {rule.verdict}\n'
-    return f"\t\t{match} {'return' if rule.verdict == 'accept' else 'drop'}\n"
+    yield "set", "beyond4", PORT, True
+    yield "map", "publish4_lo", f"{PORT} : ipv4_addr . inet_service", False
+    yield "map", "publish4_range_lo", f"{PORT} : ipv4_addr", True
 
 
 def _publishing() -> Iterator[str]:
     """The chains that choose a publication, the most specific first."""
     arriving, leaving = [], ["\t\tip daddr 127.0.0.0/8 jump publish_lo\n"]
-    yield _chain("publish_lo", [_translation(4, "meta l4proto . th dport", f"{run}_lo") for run in ("", "_range")])
+    yield chain("publish_lo", [_translation(4, "meta l4proto . th dport", f"{run}_lo") for run in ("", "_range")])
     for where in ("_at", "_on", ""):
         rules, limits = [], []
         for version, family in ((4, "ip"), (6, "ip6")):
@@ -279,22 +233,18 @@ def _publishing() -> Iterator[str]:
             key = f"{place}meta l4proto . th dport"
             rules += [_translation(version, key, f"{run}{where}") for run in ("", "_range")]
             limits.append(f"\t\t{key} @limited{version}{where} {family} saddr . {key} != @from{version}{where} drop\n")
-        yield _chain(f"publish{where}", rules)
+        yield chain(f"publish{where}", rules)
         arriving += [*limits, f"\t\tjump publish{where}\n"]
         leaving += [] if where == "_on" else [f"\t\tjump publish{where}\n"]
     leaving.insert(2, "\t\tip daddr 127.0.0.0/8 meta l4proto . th dport @beyond4 accept\n")
-    yield _chain("arriving", arriving)
+    yield chain("arriving", arriving)
     # What 127.0.0.1 alone is published for beats what all of 127/8 is.
-    yield _chain("leaving", [leaving[1], leaving[0], *leaving[2:]])
+    yield chain("leaving", [leaving[1], leaving[0], *leaving[2:]])
 
 
 def _translation(version: int, key: str, suffix: str) -> str:
     family = "ip" if version == 4 else "ip6"
     return f"\t\tdnat {family} to {key} map @publish{version}{suffix}\n"
-
-
-def _chain(name: str, rules: list[str]) -> str:
-    return f"\tchain {name} {{\n{''.join(rules)}\t}}\n"
 
 
 def _declared(sort: str, name: str, types: str, interval: bool) -> str:  # noqa: FBT001  a row of the tables above
