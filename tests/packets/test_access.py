@@ -1,11 +1,17 @@
 """Who gets into a bridge and out of it: `access`, `internal` and `host_access`, seen from everywhere."""
 
 import os
+import socket
+import time
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from tests.live.driving import edited
 from tests.packets.lab import Lab, Probe
+from tests.packets.raw import overhear
 from tests.packets.surroundings import apply_in, check, filter_bridged, host_with_neighbours
 
 pytestmark = [
@@ -266,3 +272,37 @@ def test_who_gets_in_and_out(lab: Lab, table: str, switch: int) -> None:
     """A bridge opens to the outside what its `access` says, to the host what it must, and nothing else."""
     filter_bridged(lab, switch)
     check(lab, table)
+
+
+def keep_sending() -> None:
+    """Datagrams from one and the same port to the published one of `talk`, until told to stop."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.bind(("192.0.2.9", 40000))
+        end = time.monotonic() + 30
+        while not Path("/run/enough").exists() and time.monotonic() < end:
+            client.sendto(b"##talk##", ("192.0.2.1", 8008))
+            time.sleep(0.02)
+
+
+def test_a_bridge_that_becomes_internal_cuts_what_it_has() -> None:
+    """A flow that was let in before brings nothing any more, answered or not."""
+    before = """
+netspec: 1
+bridges: {talk0: {subnets: [172.17.0.0/24]}}
+endpoints: {talk: {bridge: talk0, publish: ["8008:80/udp"]}}
+"""
+
+    def heard(lab: Lab) -> int:
+        return sum(b"##talk##" in each for each in lab.run(partial(overhear, "eth0", 0.5), "talk"))
+
+    with host_with_neighbours() as lab:
+        apply_in(lab, before)
+        lab.serve("talk", 80)
+        sending = lab.begin(keep_sending, "remote")
+        assert heard(lab) > 5
+        apply_in(lab, edited(before, ("/24]}", "/24], internal: true}")))
+        assert heard(lab) == 0
+        apply_in(lab, before)
+        assert heard(lab) > 5
+        lab.command("touch /run/enough")
+        sending()

@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
+from ipaddress import ip_address
 
 import pytest
 
 from tests.packets.lab import Lab, Probe
+from tests.packets.raw import overhear
 from tests.packets.surroundings import apply_in, check, filter_bridged, host_with_neighbours
 
 pytestmark = [
@@ -216,3 +219,18 @@ def test_who_leaves_as_whom_and_what_leads_where(lab: Lab, table: str, switch: i
     """Each translation happens to what it names, on its way to where it says, and to nothing between own bridges."""
     filter_bridged(lab, switch)
     check(lab, table)
+
+
+@pytest.mark.parametrize("address", ["203.0.113.2", "2001:db8:21::2"])
+def test_what_is_not_let_in_is_not_sent_back(lab: Lab, address: str) -> None:
+    """The prefix is routed to the host; without a drop it would go to and fro between the two until it is too old."""
+    family = "-6" if ":" in address else "-4"
+    router = "2001:db8::9" if ":" in address else "192.0.2.9"
+    lab.command(f"ip {family} route add default via {router}")
+    heard = lab.begin(partial(overhear, "eth0", 1.0), "remote")
+    lab.command("sleep 0.3")
+    check(lab, f"remote -> {f'[{address}]' if family == '-6' else address}:80  blocked")
+    lab.command(f"ip {family} route del default")
+    target = ip_address(address).packed
+    # The destination stands at bytes 16 to 20 of an IPv4 header, 24 to 40 of an IPv6 one, behind that of Ethernet.
+    assert [each for each in heard() if each[14:][24:40] == target or each[14:][16:20] == target] == []
