@@ -274,6 +274,23 @@ def test_who_gets_in_and_out(lab: Lab, table: str, switch: int) -> None:
     check(lab, table)
 
 
+def leak() -> None:
+    """One datagram to each that would see it, answered or not."""
+    for family, addresses in ((socket.AF_INET, ("192.0.2.9", "172.19.0.2")), (socket.AF_INET6, ("2001:db8::9",))):
+        with socket.socket(family, socket.SOCK_DGRAM) as client:
+            for address in addresses:
+                client.sendto(b"##leak##", (address, 7777))
+
+
+def test_not_a_packet_leaves_an_internal_bridge(lab: Lab) -> None:
+    """What has no answer shows in no table; a bridge that is not internal shows that it would be seen."""
+    for sender, leaks in (("inner", 0), ("web", 3)):
+        hearing = [lab.begin(partial(overhear, "eth0", 1.0), name) for name in ("remote", "wide")]
+        lab.command("sleep 0.3")
+        lab.run(leak, sender)
+        assert sum(b"##leak##" in each for heard in hearing for each in heard()) == leaks
+
+
 def keep_sending() -> None:
     """Datagrams from one and the same port to the published one of `talk`, until told to stop."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
