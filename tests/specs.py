@@ -7,6 +7,7 @@ from netspec.engine.reconciler import Intent
 from netspec.errors import SpecError
 from netspec.kinds._intent import Present
 from netspec.kinds._spaces import references
+from netspec.kinds.inner_sysctl import wanted_inside
 from netspec.spec.desired import desired, wanted_links, wanted_sysctls
 from netspec.spec.document import Loaded, parse
 from netspec.spec.source import SourceFile, digest
@@ -36,6 +37,7 @@ def intent(text: str) -> Intent:
         stack=found.document.stack,
         desire=desire,
         sysctls=sysctls,
+        inner=wanted_inside(found.document),
         references=references(found.document),
         links=wanted_links(found.document),
         place_of=found.place_of,

@@ -25,6 +25,13 @@ endpoints:
       - {from: 10.2.0.10, table: 100}
       - {fwmark: 0x10/0xff, table: 200}
       - {to: "fd00:99::/64", action: unreachable, priority: 500}
+    sysctls:
+      net.ipv4.ip_forward: 1
+      net.ipv4.conf.all.accept_redirects: 1
+      net.ipv4.conf.eth0.forwarding: 0
+      net.ipv4.conf.eth1.arp_notify: 1
+      net.ipv4.ip_local_port_range: 20000 40000
+      net.ipv4.ip_unprivileged_port_start: 0x50
     neighbors:
       - {address: 10.1.0.7, mac: 02:00:00:00:00:07}
       - {address: "fd00:2::7", mac: 02:00:00:00:00:07}
@@ -32,6 +39,15 @@ endpoints:
 """
 
 EDITS = (
+    ("inner sysctl", ("20000 40000", "30000 50000")),
+    ("inner sysctl as it would be", ("arp_notify: 1", "arp_notify: 0")),
+    ("inner sysctl leaves", ("      net.ipv4.ip_local_port_range: 20000 40000\n", "")),
+    ("inner sysctl of an interface leaves", ("      net.ipv4.conf.eth1.arp_notify: 1\n", "")),
+    ("inner forwarding leaves", ("      net.ipv4.ip_forward: 1\n", "")),
+    (
+        "inner sysctl comes",
+        ("      net.ipv4.ip_forward: 1\n", "      net.ipv4.ip_forward: 1\n      net.core.somaxconn: 100\n"),
+    ),
     ("another default route", ("default_route: 200", "default_route: true")),
     ("no default route", ("default_route: 200", "default_route: false")),
     ("metric of a default route", ("default_route: 200", "default_route: 300")),

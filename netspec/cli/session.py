@@ -53,6 +53,7 @@ class Session:
         """What a loaded spec wants of this host."""
         from netspec.engine.reconciler import Intent
         from netspec.kinds._spaces import references
+        from netspec.kinds.inner_sysctl import wanted_inside
         from netspec.spec.desired import desired, wanted_links, wanted_sysctls
 
         document = loaded.document
@@ -71,6 +72,7 @@ class Session:
             desire=desire,
             sysctls=wanted_sysctls(document),
             links=wanted_links(document),
+            inner=wanted_inside(document),
             references=references(document),
             place_of=loaded.place_of,
             remarks=lambda present: loaded.warnings(desired(document, present, loaded.lock).remarks),

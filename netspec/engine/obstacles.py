@@ -1,7 +1,7 @@
 """What on the host forbids a plan: found by looking, before anything is changed."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from netspec.core.change import Action, Change
@@ -16,6 +16,7 @@ from netspec.engine.overlaps import overlaps
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Listener, Snapshot
 from netspec.kinds.bridge import Bridge
+from netspec.kinds.inner_sysctl import InnerSysctl
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.netns import Netns
 from netspec.kinds.sysctl import Sysctl
@@ -35,6 +36,8 @@ class Ground:
     observed: State
     snapshot: Snapshot
     place_of: PlaceOf
+    inner: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """What sysctls of namespaces are, or will be in new ones."""
 
 
 def obstacles(ground: Ground) -> tuple[Diagnostic, ...]:
@@ -156,12 +159,13 @@ def _busy(publication: NatElement, listener: Listener, ground: Ground) -> Diagno
 
 def _no_sysctl(ground: Ground) -> Iterator[Diagnostic]:
     for _, each in _creations(ground):
-        if isinstance(each, Sysctl) and not each.netns:
+        inside = isinstance(each, InnerSysctl) and (each.netns, each.name) not in ground.inner
+        if inside or isinstance(each, Sysctl):
             yield Diagnostic(
                 "NS0404",
-                f"this kernel has no sysctl {each.name}",
+                f"{'a new network namespace' if inside else 'this kernel'} has no sysctl {each.key().name}",
                 ground.place_of(each.origin),
-                hint="check the spelling; a module may have to be loaded first",
+                hint=_feature_of(each.key().name),
                 address=each.origin,
             )
 
@@ -171,6 +175,25 @@ def _lent(ground: Ground) -> Iterator[Diagnostic]:
         whole = address.partition(".ports[")[0]
         place = ground.place_of(address) or ground.place_of(whole)
         yield Diagnostic(code, message, place, hint=hint, address=whole)
+
+
+def _feature_of(name: str) -> str:
+    """What in the kernel would bring a sysctl."""
+    needed = next((what for prefix, what in _FEATURES.items() if name.startswith(prefix)), "")
+    spelling = "check the spelling; a module may have to be loaded first"
+    return f"{spelling}: it comes with {needed}" if needed else spelling
+
+
+_FEATURES = {
+    "net.netfilter.": "connection tracking (nf_conntrack)",
+    "net.ipv6.": "IPv6 (CONFIG_IPV6)",
+    "net.mptcp.": "Multipath TCP (CONFIG_MPTCP)",
+    "net.sctp.": "SCTP (sctp)",
+    "net.mpls.": "MPLS (mpls_router)",
+    "net.bridge.": "bridge filtering (br_netfilter)",
+    "net.core.": "the host alone, mostly",
+}
+"""Kernel features by the keys that they bring."""
 
 
 def _features(ground: Ground) -> Iterator[Diagnostic]:

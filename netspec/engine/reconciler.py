@@ -23,6 +23,7 @@ from netspec.kernel.snapshot import Reference, Scope, Snapshot
 from netspec.kinds._intent import Held, Present
 from netspec.kinds._records import former_values
 from netspec.kinds.address import Address
+from netspec.kinds.inner_sysctl import fresh_name, recorded
 from netspec.kinds.sysctl import IMPLIED, former_sysctls, values_of_links
 
 
@@ -41,13 +42,15 @@ class Intent:
     """What shall be.
 
     `desire` gives the desired state on a host as it is, and raises SpecError for what only that shows;
-    `sysctls` are the keys it must know, `references` the namespaces of others, by endpoint; `links` the
-    host's own links that it names; `place_of` finds places in the spec; `remarks` says why addresses move.
+    `sysctls` are the keys it must know, `inner` those of namespaces; `references` are the namespaces of others, by
+    endpoint; `links` the host's own links that it names; `place_of` finds places in the spec; `remarks` says why
+    addresses move.
     """
 
     stack: str
     desire: Callable[[Present], State] = nothing
     sysctls: frozenset[str] = frozenset()
+    inner: frozenset[tuple[str, str]] = frozenset()
     references: tuple[tuple[str, Reference], ...] = ()
     links: frozenset[str] = frozenset()
     place_of: PlaceOf = lambda _address: None
@@ -94,7 +97,7 @@ class Reconciler:
         snapshot, scope = self._look(intent)
         observed = observed_state(snapshot)
         leases = self._leases(intent.stack).read()
-        present = _present(snapshot, observed, leases.held)
+        present = self._with_new(intent, _present(snapshot, observed, leases.held))
         wanted = intent.desire(present)
         plan = make_plan(diff(wanted, observed, prunable(intent.stack, wanted)))
         ground = Ground(
@@ -105,6 +108,7 @@ class Reconciler:
             observed=observed,
             snapshot=snapshot,
             place_of=intent.place_of,
+            inner=present.inner,
         )
         applied = AppliedRecord(self._state_dir, intent.stack).read() if plan else {}
         return Proposal(
@@ -121,7 +125,20 @@ class Reconciler:
     def present(self, intent: Intent) -> Present:
         """What of the host decides what an intent comes to. Raises NetspecError where it cannot be read."""
         snapshot, _ = self._look(intent)
-        return _present(snapshot, observed_state(snapshot), self._leases(intent.stack).read().held)
+        leases = self._leases(intent.stack).read()
+        return self._with_new(intent, _present(snapshot, observed_state(snapshot), leases.held))
+
+    def _with_new(self, intent: Intent, present: Present) -> Present:
+        """With what sysctls of namespaces and interfaces will be that are still to be made."""
+        missing = {place: fresh_name(place[1]) for place in intent.inner if place not in present.inner}
+        unknown = {name for (netns, _), name in missing.items() if (netns, name) not in present.inner}
+        try:
+            fresh = self._kernel.fresh_sysctls(unknown) if unknown else {}
+        except KernelError as error:
+            raise NetspecError(f"The kernel cannot be read: {error.reason}.") from error
+        values = {place: present.inner.get((place[0], name), fresh.get(name)) for place, name in missing.items()}
+        told = {place: "\t".join(value.split()) for place, value in values.items() if value is not None}
+        return replace(present, inner={**present.inner, **told})
 
     def settle(self, proposal: Proposal) -> tuple[Diagnostic, ...]:
         """Record the addresses of what is as it shall be. Warnings where that cannot be."""
@@ -190,16 +207,16 @@ class Reconciler:
 
     def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
-        keys = frozenset(("", key) for key in intent.sysctls | IMPLIED)
+        keys = frozenset(("", key) for key in intent.sysctls | IMPLIED) | intent.inner
         scope = Scope(stack=intent.stack, sysctls=keys, references=intent.references, named=intent.links)
         try:
             snapshot = self._kernel.snapshot(scope)
             known = {("", key) for key in values_of_links(snapshot)} | scope.sysctls
-            recorded = {("", key) for key in former_sysctls(snapshot)} - known
-            if not recorded:
+            owed = ({("", key) for key in former_sysctls(snapshot)} | set(recorded(snapshot))) - known
+            if not owed:
                 return snapshot, scope
             # Values that the spec no longer names, but that we owe the host.
-            scope = replace(scope, sysctls=scope.sysctls | recorded)
+            scope = replace(scope, sysctls=scope.sysctls | owed)
             return self._kernel.snapshot(scope), scope
         except KernelError as error:
             raise NetspecError(f"The kernel cannot be read: {error.reason}.") from error
@@ -238,6 +255,12 @@ def _present(snapshot: Snapshot, observed: State, leases: Held) -> Present:
         links={row.name: row for row in snapshot.links if not row.netns},
         addresses=frozenset((row.link, row.address) for row in snapshot.addresses if not row.netns),
         records=former_values(snapshot),
+        inner={
+            (row.netns, row.key): "\t".join(row.value.split())
+            for row in snapshot.sysctls
+            if row.netns and row.value is not None
+        },
+        inner_former=recorded(snapshot),
         references={row.name: row for row in snapshot.references},
         attached={row.name: row.attached for row in snapshot.netns if row.attached is not None},
     )

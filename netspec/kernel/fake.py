@@ -27,7 +27,7 @@ from netspec.kernel.fake_policy import (
 from netspec.kernel.fake_routes import add_route, delete_route
 from netspec.kernel.fake_rows import Rows, host_rows, take_snapshot
 from netspec.kernel.fake_spaces import add_netns, attach_netns, delete_netns, new_space
-from netspec.kernel.fake_sysctls import write_sysctl
+from netspec.kernel.fake_sysctls import DEFAULTS, write_sysctl
 from netspec.kernel.fake_tables import transact
 from netspec.kernel.fake_traffic import add_qdisc, add_redirect, delete_qdisc, delete_redirect
 from netspec.kernel.operations import (
@@ -98,6 +98,10 @@ class FakeKernel:
     def listeners(self) -> Sequence[Listener]:
         """What `listening` holds."""
         return tuple(self.listening)
+
+    def fresh_sysctls(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """Those that it knows."""
+        return {key: DEFAULTS[key] for key in keys if key in DEFAULTS}
 
     def missing_features(self, features: Iterable[str]) -> Mapping[str, str]:
         """Those of `features` in `unsupported`."""

@@ -64,6 +64,10 @@ class FaultyKernel:
         """What the inner kernel tells."""
         return self.inner.listeners()
 
+    def fresh_sysctls(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """What the inner kernel tells."""
+        return self.inner.fresh_sysctls(keys)
+
     def missing_features(self, features: Iterable[str]) -> Mapping[str, str]:
         """What the inner kernel tells."""
         return self.inner.missing_features(features)

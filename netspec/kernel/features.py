@@ -17,6 +17,7 @@ from netspec.errors import PrivilegeMissing
 from netspec.kernel.nftables import Nftables
 from netspec.kernel.operations import TableAdd
 from netspec.kernel.port import KernelError
+from netspec.kernel.reading import read_sysctl
 from netspec.kernel.traffic_trials import try_bucket, try_redirect
 
 DEADLINE = 10.0
@@ -69,6 +70,18 @@ def missing_features(features: Iterable[str]) -> Mapping[str, str]:
                 "Trying what the kernel can do needs the capability CAP_SYS_ADMIN, to make a scratch namespace."
             ) from error
         return dict.fromkeys(wanted, f"no network namespace: {error.strerror}")
+
+
+def fresh_sysctls(keys: Iterable[str]) -> Mapping[str, str]:
+    """What sysctls are in a new namespace; without those that it does not have. Raises PrivilegeMissing."""
+    try:
+        with _scratch_namespace():
+            found = {key: read_sysctl(key) for key in sorted(set(keys))}
+    except OSError as error:
+        raise PrivilegeMissing(
+            "Knowing what a new network namespace has needs the capability CAP_SYS_ADMIN, to make one."
+        ) from error
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _trial(name: str) -> str:

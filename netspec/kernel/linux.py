@@ -73,6 +73,12 @@ class LinuxKernel:
         found = listeners()
         return listeners({(each.protocol, each.port) for each in found})
 
+    def fresh_sysctls(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """What sysctls are in a new network namespace; without those that it does not have."""
+        from netspec.kernel.features import fresh_sysctls  # noqa: PLC0415  only new namespaces need it
+
+        return fresh_sysctls(keys)
+
     def missing_features(self, features: Iterable[str]) -> Mapping[str, str]:
         """Those of `features` that the kernel lacks, tried in a scratch namespace."""
         from netspec.kernel.features import missing_features  # noqa: PLC0415  only the first apply needs it

@@ -57,6 +57,10 @@ class Kernel(Protocol):
         """The sockets that processes listen on in the host namespace."""
         ...
 
+    def fresh_sysctls(self, keys: Iterable[str]) -> Mapping[str, str]:
+        """What sysctls are in a new network namespace; without those that it does not have."""
+        ...
+
     def missing_features(self, features: Iterable[str]) -> Mapping[str, str]:
         """Those of `features` (`bridge`, `veth`, `nft-nat` …) the kernel lacks, each with its own words."""
         ...

@@ -8,6 +8,7 @@ from netspec.kinds._collisions import collisions
 from netspec.kinds._contract import Finding, Place
 from netspec.kinds._limits import check_limits
 from netspec.kinds._spaces import check_spaces
+from netspec.kinds.inner_sysctl import check_sysctls
 
 MAX_PORTS = 1023
 """BR_MAX_PORTS - 1 (net/bridge/br_private.h): the kernel refuses the next one with EXFULL."""
@@ -20,6 +21,8 @@ def check(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa
     yield from check_limits(specs, document.bridges)
     yield from _names(specs, document.bridges)
     yield from _altnames(specs)
+    for endpoint, spec in specs.items():
+        yield from check_sysctls(endpoint, spec)
     yield from _targets(specs, document)
     yield from collisions({name: spec for name, spec in specs.items() if not _routed(spec, document)}, document.nat)
 

@@ -1,7 +1,10 @@
 """What an endpoint says of the inside of its namespace, beside its interfaces."""
 
+from pydantic import Field
+
 from netspec.kinds._contract import SpecModel
 from netspec.kinds._routing_specs import NeighborSpec, RouteSpec, RuleSpec
+from netspec.kinds.sysctl import SysctlKey, SysctlValue
 
 
 class InsideSpec(SpecModel):
@@ -11,5 +14,7 @@ class InsideSpec(SpecModel):
     """Routes inside the namespace. A default route here takes the place of the automatic one."""
     rules: tuple[RuleSpec, ...] = ()
     """Policy routing rules inside the namespace."""
+    sysctls: dict[SysctlKey, SysctlValue] = Field(default_factory=dict)
+    """Kernel parameters inside the namespace, by full key: `net.ipv4.conf.eth0.arp_notify`."""
     neighbors: tuple[NeighborSpec, ...] = ()
     """Neighbours whose MAC addresses are never asked for."""

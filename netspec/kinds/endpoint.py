@@ -23,6 +23,7 @@ from netspec.kinds._replicas import MOST_REPLICAS, check_replicas
 from netspec.kinds._spaces import HOST, NetnsSpec, check_host, expand_spaces
 from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, Switch, wrong
 from netspec.kinds.address import Address, address_key, broadcast_of
+from netspec.kinds.inner_sysctl import expand_sysctls
 from netspec.kinds.nat_element import guard_element
 from netspec.kinds.port import Port
 from netspec.kinds.route import IPV6_METRIC, MAIN, Route
@@ -126,6 +127,7 @@ def expand(specs: Mapping[str, EndpointSpec], expansion: Expansion) -> Iterator[
             yield from _default_routes(attachment, spec, mark)
         ends = {each: host_end(mark.stack, name, each, interface) for each, interface in interfaces.items()}
         yield from routed(spec, inside, mark, ends)
+        yield from expand_sysctls(spec.sysctls, inside.netns, mark)
         origins = (expansion.mark(f"endpoint/{name}.publish[{index}]") for index in range(len(spec.publish)))
         yield from exposed(zip(spec.publish, origins, strict=True), tuple(attachments))
 

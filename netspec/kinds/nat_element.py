@@ -1,5 +1,6 @@
 """One element of a set or map of our nftables table: a published port, a segment, a source prefix."""
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,6 +95,11 @@ class NatElement(Resource):
         return f"{words} {key}{value}"
 
 
+def digest_of(netns: str) -> str:
+    """A namespace in the comment of a record, which has little room."""
+    return hashlib.sha256(netns.encode()).hexdigest()[:12]
+
+
 def table_key(netns: str, table: str, family: str = "inet") -> Key:
     """The key of a table of ours."""
     return Key("table", netns, f"{family} {table}")
@@ -155,6 +161,11 @@ def _origin(row: ElementRow, snapshot: Snapshot) -> str:
     name = row.comment.partition("=")[0]
     if name.startswith("net."):
         return f"sysctl/{name}"
+    digest, inside, _ = row.comment.partition(":")
+    spaces = (each.name for each in snapshot.netns if inside and digest_of(each.name) == digest)
+    space = next(spaces, "")
+    if space:
+        return f"endpoint/{space}"
     link = name.split("/")[1] if "/" in name else ""
     found = (each for each in snapshot.links if not each.netns and each.name == link)
     return next(map(origin_of, found), "") or f"link/{link}"

@@ -28,6 +28,8 @@ _OF_LINKS = re.compile(r"net\.(ipv[46])\.conf\.(?!(?:all|default)\.)[^.]+\.forwa
 _LEADERS = {"ipv4": "net.ipv4.ip_forward", "ipv6": "net.ipv6.conf.all.forwarding"}
 _FORWARDING = 1
 """IPV4_DEVCONF_FORWARDING (`linux/ip.h`)."""
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}")
+"""The kernel takes it, and prints decimal numbers."""
 _KEY = re.compile(r"net(\.[A-Za-z0-9_@-]+|\.[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+)+")
 
 
@@ -50,7 +52,7 @@ def sysctl_value(value: Any) -> str:  # noqa: ANN401
     words = text(value).split()
     if not words:
         raise wrong("NS0129", "a sysctl needs a value", "write a number, or several in quotes")
-    return "\t".join(words)
+    return "\t".join(str(int(word, 16)) if _HEXADECIMAL.fullmatch(word) else word for word in words)
 
 
 SysctlKey = Annotated[
@@ -103,7 +105,8 @@ class Sysctl(Resource):
 def observe(snapshot: Snapshot) -> Iterator[Sysctl]:
     """The values asked for, and those of links that differ from their leader's; ours are those on record."""
     former = former_sysctls(snapshot)
-    values = {(row.netns, row.key): "\t".join(row.value.split()) for row in snapshot.sysctls if row.value is not None}
+    asked = [row for row in snapshot.sysctls if row.value is not None and not row.netns]
+    values = {(row.netns, row.key): "\t".join((row.value or "").split()) for row in asked}
     for name, value in values_of_links(snapshot).items():
         if name in former or value != values.get(("", _leader(name)), value):
             values.setdefault(("", name), value)

@@ -14,6 +14,7 @@ from netspec.kinds._intent import UNLOCKED, Lock, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
 from netspec.kinds._records import former_record
 from netspec.kinds._spaces import check_present
+from netspec.kinds.inner_sysctl import owed_inside
 from netspec.kinds.link_field import LinkField, owed_fields, record_name
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import guard_table_of, table_of
@@ -76,6 +77,7 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
         resources.append(guard_table_of(document.stack))
     resources.extend(_former(resources, document.stack, present))
     resources.extend(owed_fields([each for each in resources if isinstance(each, LinkField)], present))
+    resources.extend([*owed_inside(resources, present)])
     state, contradictions = merge(resources)
     findings.extend(_contradicted(each) for each in contradictions)
     return Desired(document.stack, state, tuple(findings), attached.remarks, attached.automatic)

@@ -16,6 +16,7 @@ from netspec.kinds.admission import Admission
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.ifb import Ifb
+from netspec.kinds.inner_sysctl import InnerSysctl
 from netspec.kinds.link_field import LinkField
 from netspec.kinds.nat_element import NatElement, element
 from netspec.kinds.nat_table import NatTable, table_of
@@ -279,6 +280,11 @@ EXAMPLES = (
         variants={"value": "0"},
     ),
     Example(
+        resource=InnerSysctl(netns="web", name="net.ipv4.conf.eth0.arp_notify", value="1", link="eth0"),
+        ground=PAIR,
+        variants={"value": "0"},
+    ),
+    Example(
         resource=table_of(STACK),
         variants={"rules": "another digest"},
     ),
@@ -338,6 +344,7 @@ KEYS = {
     Route: Key("route", "web", "default"),
     Rule: Key("rule", "web", "ipv4 1000 from 10.1.0.0/24 lookup 100"),
     Neighbor: Key("neighbor", "web", "eth0/10.1.0.9"),
+    InnerSysctl: Key("sysctl", "web", "net.ipv4.conf.eth0.arp_notify"),
     Sysctl: Key("sysctl", "", "net.ipv4.ip_forward"),
     NatTable: Key("table", "", "inet netspec-default"),
     NatElement: Key("element", "", "publish4 tcp . 8080"),
@@ -359,6 +366,7 @@ TITLES = {
     Route: "via 10.1.0.1",
     Rule: "from 10.1.0.0/24 lookup 100",
     Neighbor: "at 02:00:00:00:00:09",
+    InnerSysctl: "net.ipv4.conf.eth0.arp_notify = 1",
     Sysctl: "= 1",
     NatTable: "nftables table inet netspec-default",
     NatElement: "publish 8080/tcp -> 10.1.0.10 port 80",

@@ -52,6 +52,19 @@ def told(endpoints: str) -> list[str]:
             "neighbors: [{address: 10.1.0.7, mac: 02:00:00:00:00:01}, {address: 10.1.0.7, mac: 02:00:00:00:00:02}]",
             "NS0272 10.1.0.7 is wanted twice",
         ),
+        ("sysctls: {net.ipv4.conf.eth7.arp_notify: 1}", 'NS0270 the endpoint has no interface "eth7"'),
+        (
+            "sysctls: {net.ipv4.conf.eth0.promote_secondaries: 0}",
+            "NS0277 net.ipv4.conf.eth0.promote_secondaries is not set by hand",
+        ),
+        (
+            "sysctls: {net.ipv4.conf.all.forwarding: 1}",
+            "NS0277 net.ipv4.conf.all.forwarding is another name of net.ipv4.ip_forward",
+        ),
+        (
+            "sysctls: {net.bridge.bridge-nf-call-iptables: 1}",
+            "NS0277 net.bridge.bridge-nf-call-iptables is never written by netspec",
+        ),
         ("routes: [{to: 10.9.0.0/16, dev: eth0, source: 10.2.0.9}]", "NS0273 10.2.0.9 is no address of the endpoint"),
     ],
 )
