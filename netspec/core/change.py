@@ -1,6 +1,6 @@
 """Changes: the difference of two states, key by key, each with its reason."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -124,7 +124,55 @@ def _spread(changes: dict[Key, Change], desired: State, observed: State) -> None
     """Add what goes with deleted and replaced resources, until nothing more does."""
     # In order of keys, or the reasons would depend on the order of declarations.
     pending = [changes[key] for key in sorted(changes) if changes[key].action in (Action.REPLACE, Action.DELETE)]
-    standing = dependents((observed, desired)) if pending else {}
+    while pending:
+        _drag(pending, changes, desired, observed)
+        pending = _stranded(changes, desired)
+        changes.update((each.key, each) for each in pending)
+
+
+def _stranded(changes: Mapping[Key, Change], desired: State) -> list[Change]:
+    """Replacements for updates that move from ground that goes to ground that is made again.
+
+    They could wait for each other: the new ground comes when the old one has gone, and that waits for the move.
+    """
+    gone = {
+        key for each in changes.values() if each.action in (Action.REPLACE, Action.DELETE) for key in _keys(each.before)
+    }
+    made = {
+        key for each in changes.values() if each.action in (Action.REPLACE, Action.CREATE) for key in _keys(each.after)
+    }
+    moving = [each for each in changes.values() if each.action is Action.UPDATE] if gone & made else []
+    found = []
+    for each in sorted(moving, key=lambda change: change.key):
+        assert each.before is not None and each.after is not None, "an update has both sides"  # noqa: PT018  one thing
+        left = [key for key in each.before.requires() if key in gone]
+        away = _below(each.after.requires(), desired) & gone & made if left else ()
+        if away:
+            found.append(replace(each, action=Action.REPLACE, reason=f"goes with {min(away)}"))
+    return found
+
+
+def _keys(resource: Resource | None) -> Iterator[Key]:
+    return provided(resource) if resource is not None else iter(())
+
+
+def _below(keys: Iterable[Key], state: State) -> set[Key]:
+    """These keys, and all that what provides them stands on."""
+    providers = {key: each for each in state.values() for key in each.provides()}
+    found: set[Key] = set()
+    waiting = list(keys)
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found.add(key)
+            provider = state.get(key) or providers.get(key)
+            waiting.extend(provider.requires() if provider is not None else ())
+            waiting.extend([provider.key()] if provider is not None else ())
+    return found
+
+
+def _drag(pending: list[Change], changes: dict[Key, Change], desired: State, observed: State) -> None:
+    standing = dependents((observed, desired))
     while pending:
         gone = pending.pop()
         assert gone.before is not None, "only what was there can go"
