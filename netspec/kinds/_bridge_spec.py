@@ -47,7 +47,7 @@ class BridgeSpec(SpecModel):
     port_isolation: Switch = False
     """Endpoints of this bridge cannot talk to each other."""
     antispoof: Switch = True
-    """Endpoints can send only from their own MAC and addresses."""
+    """Endpoints can send only from their own MAC and addresses; one without addresses is not judged."""
 
     stp: Switch = False
     """Whether the bridge takes part in the spanning tree protocol."""

@@ -169,8 +169,10 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         yield guard_element(mark, "apart", ifname(name))
     if spec.limit is not None:
         yield from limited(spec.limit, name, mark, identity)
-    if segment.antispoof:
-        yield from guarded(name, mac, (*attachment.addresses, *attachment.link_local), mark)
+    held = (*attachment.addresses, *attachment.link_local)
+    # Where the spec gives no address, somebody else does, and only they know what may be sent.
+    if segment.antispoof and held:
+        yield from guarded(name, mac, held, mark)
     yield from _addresses(attachment, mark)
 
 

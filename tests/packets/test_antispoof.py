@@ -249,3 +249,14 @@ def test_a_new_address_may_speak_at_once(host: Lab, edit: tuple[str, str]) -> No
     apply_in(host, SPEC)
     forget(host)
     check(host, edited(table, *{(four, "172.17.0.2"), (six, "fd00:17::2")}))
+
+
+def test_who_has_no_address_of_the_spec_is_not_judged() -> None:
+    """A bridge without subnets is a wire: what endpoints call themselves on it is their own affair."""
+    spec = "netspec: 1\nbridges: {wire: {}}\nendpoints: {one: {bridge: wire}, two: {bridge: wire}}\n"
+    with Lab() as lab:
+        apply_in(lab, spec)
+        for name, address in (("one", "10.66.0.1/24"), ("two", "10.66.0.2/24")):
+            lab.command(f"ip -n {name} address add {address} dev eth0")
+        lab.serve("two", 80)
+        assert lab.connect_all([Probe("one", "10.66.0.2", 80)]) == ["two sees 10.66.0.1"]
