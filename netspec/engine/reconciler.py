@@ -24,6 +24,7 @@ from netspec.kinds._intent import Held, Present
 from netspec.kinds._records import former_values
 from netspec.kinds.address import Address
 from netspec.kinds.inner_sysctl import fresh_name, recorded
+from netspec.kinds.route import MAIN, UNICAST
 from netspec.kinds.sysctl import IMPLIED, former_sysctls, values_of_links
 
 
@@ -267,9 +268,11 @@ def _present(snapshot: Snapshot, observed: State, leases: Held) -> Present:
 
 
 def _uplink_mtu(snapshot: Snapshot) -> int:
-    """MTU of the link with the default route of lowest metric; 1500 without one."""
-    routes = [row for row in snapshot.routes if not row.netns and not row.to.prefixlen and row.link]
-    if not routes:
+    """MTU of the link with the default route of lowest metric, the least of several; 1500 without one."""
+    ways = [row for row in snapshot.routes if not row.netns and not row.to.prefixlen]
+    ways = [row for row in ways if row.type == UNICAST and row.table == MAIN]
+    if not ways:
         return 1500
-    link = min(routes, key=lambda row: (row.to.version, row.metric)).link
-    return next((row.mtu for row in snapshot.links if not row.netns and row.name == link), 1500)
+    chosen = min(ways, key=lambda row: (row.to.version, row.metric))
+    links = {chosen.link, *(each.link for each in chosen.nexthops)}
+    return min((row.mtu for row in snapshot.links if not row.netns and row.name in links), default=1500)

@@ -206,3 +206,48 @@ def test_the_ageing_time_of_a_changing_tree_is_not_taken_for_drift() -> None:
         wait_until(topology_changes)
         assert "ageing_time 400" in run("ip -d link show br0")
         assert plan(tree) == []
+
+
+UPLINK = "ip link add up0 mtu {mtu} type veth peer name up1; ip link set up1 up; ip link set up0 up;"
+UPLINKS = {
+    "none": ("", 1500),
+    "IPv4": (UPLINK.format(mtu=1400) + "ip route add default dev up0", 1400),
+    "IPv6": (UPLINK.format(mtu=1300) + "ip -6 route add default dev up0", 1300),
+    "the lower metric": (
+        UPLINK.format(mtu=1400)
+        + "ip link add up2 mtu 9000 type veth peer name up3; ip link set up3 up; ip link set up2 up;"
+        "ip route add default dev up0 metric 200; ip route add default dev up2 metric 100",
+        9000,
+    ),
+    "several ways": (
+        UPLINK.format(mtu=9000)
+        + "ip link add up2 mtu 1400 type veth peer name up3; ip link set up3 up; ip link set up2 up;"
+        "ip route add default nexthop dev up0 nexthop dev up2",
+        1400,
+    ),
+    "another table": (UPLINK.format(mtu=1400) + "ip route add default dev up0 table 7", 1500),
+    "nowhere": ("ip -6 route add unreachable default metric 5; ip route add blackhole default", 1500),
+}
+
+
+@pytest.mark.parametrize(("script", "mtu"), UPLINKS.values(), ids=UPLINKS)
+def test_an_automatic_mtu_is_that_of_the_way_out(script: str, mtu: int) -> None:
+    """Of the host as it is; when the way out changes, so does the bridge, and the plan says so."""
+    auto = spec(mtu="auto")
+    with fresh_host():
+        shell(script)
+        apply(auto)
+        assert f" mtu {mtu} " in run("ip -o link show br0")
+        assert plan(auto) == []
+
+
+def test_an_automatic_mtu_follows_the_way_out() -> None:
+    """The plan says so, and nothing but the MTU changes."""
+    auto = spec(mtu="auto")
+    with fresh_host():
+        apply(auto)
+        shell(UPLINK.format(mtu=1450) + "ip route add default dev up0")
+        assert plan(auto) == ["update link/br0 mtu"]
+        apply(auto)
+        assert plan(auto) == []
+        assert " mtu 1450 " in run("ip -o link show br0")
