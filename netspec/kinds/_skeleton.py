@@ -41,7 +41,9 @@ from4, …_on, …_at     prefix [. where] . proto . ports  who may use them
 A publication at an address beats one on a link, which beats one that is open everywhere.
 
 What comes in and what goes out are judged in two chains: were they one, an accept for the destination would
-end the judging before the source's own rules are reached. No chain drops by policy, and what neither enters
+end the judging before the source's own rules are reached. TCP in the midst of a connection that conntrack does not
+know is dropped: its other side would take up as its own what has been cut. Within a bridge, conntrack may not have
+seen it yet; there policies judge it both ways. No chain drops by policy, and what neither enters
 nor leaves a segment of ours is let alone. All of ICMP is said as `icmp type != 255`, a type that is never given out
 (RFC 2780): nft would look the protocol's own name up in /etc/protocols, which small systems lack.
 """
@@ -94,6 +96,7 @@ _CHAINS = """\
 		oifname != @segments ip6 daddr @netmapped6 drop
 		oifname != @segments accept
 		ct state established,related accept
+		oifname != @shared iifname . oifname != @same tcp flags != syn / syn,ack drop
 		tcp flags != syn / syn,ack jump midstream
 		jump policies
 		iifname . oifname vmap @within
@@ -109,6 +112,7 @@ _CHAINS = """\
 		iifname != @shared ct state invalid drop
 		oifname @segments goto own_sources
 		ct state established,related accept
+		iifname != @shared tcp flags != syn / syn,ack drop
 		tcp flags != syn / syn,ack jump midstream
 		jump policies
 		iifname @internal drop
@@ -155,6 +159,7 @@ _CHAINS = """\
 
 	chain host_asking {
 		ct state established,related accept
+		oifname @host_closed tcp flags != syn / syn,ack drop
 		tcp flags != syn / syn,ack jump midstream_out
 		jump policies_out
 	}

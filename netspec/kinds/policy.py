@@ -39,7 +39,7 @@ def check(specs: Sequence[PolicySpec], document: Any) -> Iterator[Finding]:  # n
 
 def _unclear(party: str, known: dict[str, frozenset[str]], path: Place) -> Iterator[Finding]:
     section, slash, name = party.partition("/")
-    meant = [section] if slash else [each for each in SECTIONS if party in known[each]]
+    meant = [section] if slash else [*SECTIONS]
     wanted = name if slash else party
     found = [each for each in meant if wanted in known[each]]
     if len(found) == 1:
@@ -48,7 +48,7 @@ def _unclear(party: str, known: dict[str, frozenset[str]], path: Place) -> Itera
         choices = " or ".join(f"{each}/{party}" for each in found)
         yield Finding("NS0291", f'"{party}" names more than one thing', path, hint=f"write {choices}")
         return
-    close = get_close_matches(wanted, sorted(set().union(*known.values())), n=1)
+    close = get_close_matches(wanted, sorted(set().union(*(known[each] for each in meant))), n=1)
     hint = f'did you mean "{close[0]}"?' if close else "name an endpoint, a bridge, a subnet, a CIDR, host or any"
     yield Finding(
         "NS0290", f'there is no {section if slash else "endpoint, bridge or subnet"} "{wanted}"', path, hint=hint
