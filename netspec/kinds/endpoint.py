@@ -14,7 +14,7 @@ from netspec.kinds._endpoint_routing import Inside, replaces_default, routed
 from netspec.kinds._exposure import exposed
 from netspec.kinds._guard import guarded
 from netspec.kinds._inside import InsideSpec
-from netspec.kinds._intent import Attachment
+from netspec.kinds._intent import Attachment, Segment
 from netspec.kinds._interface_keys import InterfaceKeys
 from netspec.kinds._limits import LimitSpec, limited
 from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
@@ -162,11 +162,7 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         peer_allmulti=spec.allmulti,
     )
     hairpin = publishes and segment.access != "routed"
-    apart = segment.port_isolation or spec.isolated
-    # Where ports lead to it, a rule keeps it apart: see `keep_apart`.
-    yield Port(mark=mark, netns="", link=name, bridge=segment.name, hairpin=hairpin, isolated=apart and not hairpin)
-    if apart:
-        yield guard_element(mark, "apart", ifname(name))
+    yield from _port(name, segment, mark, hairpin=hairpin, apart=segment.port_isolation or spec.isolated)
     if spec.limit is not None:
         yield from limited(spec.limit, name, mark, identity)
     held = (*attachment.addresses, *attachment.link_local)
@@ -174,6 +170,13 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
     if segment.antispoof and held:
         yield from guarded(name, mac, held, mark)
     yield from _addresses(attachment, mark)
+
+
+def _port(link: str, segment: Segment, mark: Mark, *, hairpin: bool, apart: bool) -> Iterator[Resource]:
+    """The host end as a port; where others lead to it by a publication, a rule keeps it apart: see `keep_apart`."""
+    yield Port(mark=mark, netns="", link=link, bridge=segment.name, hairpin=hairpin, isolated=apart and not hairpin)
+    if apart:
+        yield guard_element(mark, "apart", ifname(link))
 
 
 def _addresses(attachment: Attachment, mark: Mark) -> Iterator[Resource]:
