@@ -226,6 +226,15 @@ EDITS: tuple[Edit, ...] = (
     Edit("another network", MANY, DUAL, in_place=False),
     Edit("sysctls come", BASE, SYSCTLS, in_place=False),
 )
+_FIRST, _SECOND = "  - deny: {from: db, to: web, ports: 80/tcp}\n", "  - allow: {from: any, to: br1}\n"
+_POLICED = BASE + "policies:\n" + _FIRST + _SECOND
+EDITS += (
+    Edit("policies", BASE, _POLICED),
+    Edit("policy removed", _POLICED, _POLICED.replace(_FIRST, "")),
+    Edit("policies change places", _POLICED, _POLICED.replace(_FIRST + _SECOND, _SECOND + _FIRST)),
+    Edit("policy refuses", _POLICED, _POLICED.replace("deny", "reject")),
+    Edit("policy of other ports", _POLICED, _POLICED.replace("80/tcp}", "[81/tcp, icmp]}")),
+)
 EDITS += tuple(_edit(name, INSIDE, edit) for name, edit in inside.EDITS)
 EDITS += (Edit("nothing is said of the inside", INSIDE, BARE, in_place=False),)
 """Every field of the language changes in one of these."""

@@ -25,6 +25,8 @@ BRIDGE_DATA: Mapping[int, bytes] = {
     9: b"\0\0",
     23: b"\1",
     25: b"\0",
+    36: b"\0",
+    37: b"\0",
     39: b"\1\0",
 }
 """IFLA_BR_* of a new bridge that can be set."""
