@@ -33,7 +33,7 @@ SYSCTLS_OF_LINKS = (
 def host_state() -> str:
     """Links, addresses, routes, rules, permanent neighbours, nftables, sysctls, here and in each of `/run/netns`."""
     names = sorted(path.name for path in NETNS_DIR.iterdir()) if NETNS_DIR.is_dir() else []
-    parts = [_section("", "host", [])]
+    parts = [_section("", "host", []), _section("", "files", list(_files(Path("/etc/netns"))))]
     for name in ("", *names):
         if name and (NETNS_DIR / name).stat().st_dev == NETNS_DIR.stat().st_dev:
             parts.append(f"== {name} is dead: {(NETNS_DIR / name).read_text(encoding='utf-8', errors='replace')!r}")
@@ -56,6 +56,20 @@ def _everything() -> Iterator[tuple[str, list[str]]]:
         yield f"neighbors {version}", _rows(f"ip -j -{version} neigh show nud permanent")
     yield "nftables", _ruleset()
     yield "sysctls", list(_sysctls())
+
+
+def _files(path: Path) -> Iterator[str]:
+    """A path and all below it: sort, mode and content."""
+    if path.is_symlink() or not path.exists():
+        if path.is_symlink():
+            yield f"{path} -> {path.readlink()}"
+        return
+    if path.is_dir():
+        yield f"{path}/"
+        for each in sorted(path.iterdir()):
+            yield from _files(each)
+    else:
+        yield f"{path} {path.stat().st_mode:o} {path.read_text(encoding='utf-8', errors='replace')!r}"
 
 
 def _json(command: str) -> list[dict[str, Any]]:

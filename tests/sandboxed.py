@@ -73,7 +73,7 @@ def fresh_host() -> Iterator[None]:
             _check(_libc.umount2(b"/sys", _MNT_DETACH))
     finally:
         _remove_namespaces()
-        for directory in (RUN_DIR, STATE_DIR):
+        for directory in (RUN_DIR, STATE_DIR, "/etc/netns"):
             shutil.rmtree(directory, ignore_errors=True)
         _check(_libc.setns(home, _NEWNET))
         os.close(home)
@@ -117,6 +117,10 @@ def _leave_the_machine() -> None:
     private = ["/run", *(["/var/lib/netspec"] if Path("/var/lib/netspec").is_dir() else [])]
     for directory in private:
         _mount("tmpfs", directory, "tmpfs", _MS_NOSUID | _MS_NODEV)
+    # Over /etc lies a copy that is ours: `ip netns exec` looks for files below /etc/netns.
+    for name in ("etc-upper", "etc-work"):
+        (Path("/run") / name).mkdir()
+    _mount("overlay", "/etc", "overlay", 0, b"lowerdir=/etc,upperdir=/run/etc-upper,workdir=/run/etc-work")
     NETNS_DIR.mkdir()
     # `ip netns add` makes this mount shared, which it may only where it is a mount of ours.
     _mount(str(NETNS_DIR), str(NETNS_DIR), None, _MS_BIND | _MS_REC)
@@ -136,9 +140,9 @@ def _lo_up() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
 
 
-def _mount(source: str, target: str, kind: str | None, flags: int) -> None:
+def _mount(source: str, target: str, kind: str | None, flags: int, options: bytes | None = None) -> None:
     kind_bytes = kind.encode() if kind else None
-    _check(_libc.mount(source.encode(), target.encode(), kind_bytes, ctypes.c_ulong(flags), None))
+    _check(_libc.mount(source.encode(), target.encode(), kind_bytes, ctypes.c_ulong(flags), options))
 
 
 def _check(result: int) -> None:

@@ -32,6 +32,8 @@ endpoints:
       net.ipv4.conf.eth1.arp_notify: 1
       net.ipv4.ip_local_port_range: 20000 40000
       net.ipv4.ip_unprivileged_port_start: 0x50
+    dns: {servers: [10.1.0.1, "fd00:1::1"], search: [example.com, lan], options: ["ndots:2", rotate]}
+    hosts: {db: 10.1.0.5, cache.lan: [10.1.0.6, "fd00:1::6"]}
     neighbors:
       - {address: 10.1.0.7, mac: 02:00:00:00:00:07}
       - {address: "fd00:2::7", mac: 02:00:00:00:00:07}
@@ -39,6 +41,10 @@ endpoints:
 """
 
 EDITS = (
+    ("name servers", ("servers: [10.1.0.1, ", "servers: [10.1.0.9, ")),
+    ("domains", ("example.com, lan", "lan")),
+    ("hosts", ("{db: 10.1.0.5, ", "{db: 10.1.0.7, backup: 10.1.0.5, ")),
+    ("hosts leave", ('    hosts: {db: 10.1.0.5, cache.lan: [10.1.0.6, "fd00:1::6"]}\n', "")),
     ("inner sysctl", ("20000 40000", "30000 50000")),
     ("inner sysctl as it would be", ("arp_notify: 1", "arp_notify: 0")),
     ("inner sysctl leaves", ("      net.ipv4.ip_local_port_range: 20000 40000\n", "")),

@@ -18,12 +18,15 @@ from netspec.kernel import rtnetlink as rt
 from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.announcing import Announcements
 from netspec.kernel.conntrack import cut_flows, delete_flows
+from netspec.kernel.files import delete_file, write_file
 from netspec.kernel.netlink import BATCH_MESSAGES, Answer, Channel, NoAnswer
 from netspec.kernel.operations import (
     Address,
     Announce,
     ElementAdd,
     ElementDelete,
+    FileDelete,
+    FileWrite,
     FlowDelete,
     FlowsCut,
     LinkAdd,
@@ -163,7 +166,7 @@ class Run:
                 case NetnsDelete():
                     self._forget(operation.name)
                     self._spaces.delete(operation.name)
-                case SysctlWrite():
+                case SysctlWrite() | FileWrite() | FileDelete():
                     self._write(operation)
                 case _:
                     self._exchange(operation)
@@ -232,7 +235,13 @@ class Run:
         for key in [key for key in self._indexes if netns and key[0] == netns]:
             del self._indexes[key]
 
-    def _write(self, operation: SysctlWrite) -> None:
+    def _write(self, operation: SysctlWrite | FileWrite | FileDelete) -> None:
+        if isinstance(operation, FileWrite):
+            write_file(operation)
+            return
+        if isinstance(operation, FileDelete):
+            delete_file(operation)
+            return
         with self._spaces.inside(operation.netns):
             # One write, without creating: a sysctl that is not there is an error.
             descriptor = os.open(sysctl_path(operation.key), os.O_WRONLY | os.O_CLOEXEC)

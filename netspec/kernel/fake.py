@@ -14,6 +14,7 @@ from typing import Any
 from netspec.core import judge
 from netspec.core.elements import PROTOCOLS
 from netspec.kernel.fake_addresses import add_address, delete_address
+from netspec.kernel.fake_files import delete_file, write_file
 from netspec.kernel.fake_host import FakeLink, Flow, Host
 from netspec.kernel.fake_links import add_link, check_name, delete_link, made_up_mac, remove, set_link
 from netspec.kernel.fake_policy import (
@@ -39,6 +40,8 @@ from netspec.kernel.operations import (
     Announce,
     ElementAdd,
     ElementDelete,
+    FileDelete,
+    FileWrite,
     FlowDelete,
     FlowsCut,
     LinkAdd,
@@ -216,6 +219,8 @@ _HANDLERS: Mapping[type, Callable[[Host, Any], None]] = {
     RouteDelete: delete_route,
     AltnameAdd: add_altname,
     AltnameDelete: delete_altname,
+    FileWrite: write_file,
+    FileDelete: delete_file,
     RuleAdd: add_rule,
     RuleDelete: delete_rule,
     NeighborAdd: add_neighbor,

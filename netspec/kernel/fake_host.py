@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from netspec.kernel.operations import Address, Interface, Network, RuleAdd
-from netspec.kernel.snapshot import AttachedRow, ElementRow
+from netspec.kernel.snapshot import AttachedRow, ElementRow, FileRow
 
 NOWHERE = 0
 """The index of no link."""
@@ -157,6 +157,9 @@ class Host:
     addresses: dict[int, tuple[Held, ...]] = field(default_factory=dict)
     neighbors: dict[int, tuple[Neighbor, ...]] = field(default_factory=dict)
     flows: tuple[Flow, ...] = ()
+    files: dict[tuple[str, str], FileRow] = field(default_factory=dict)
+    directories: dict[str, bool] = field(default_factory=dict)
+    """Those below `/etc/netns`, and that one as `""`, and whether netspec made them."""
     last_index: int = 0
     inodes: dict[str, int] = field(default_factory=dict)
     attached: dict[str, AttachedRow] = field(default_factory=dict)
@@ -175,6 +178,8 @@ class Host:
             addresses=dict(self.addresses),
             neighbors=dict(self.neighbors),
             flows=self.flows,
+            files=dict(self.files),
+            directories=dict(self.directories),
             last_index=self.last_index,
             inodes=dict(self.inodes),
             attached=dict(self.attached),

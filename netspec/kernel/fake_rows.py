@@ -50,6 +50,7 @@ def take_snapshot(host: Host, scope: Scope) -> Snapshot:
         ),
         tables=tuple(row for row in _table_rows(host) if row.name == f"netspec-{scope.stack}"),
         references=references,
+        files=tuple(host.files.values()),
         qdiscs=tuple(qdisc_rows(host)),
         redirects=tuple(redirect_rows(host)),
     )
@@ -73,6 +74,7 @@ def host_rows(host: Host) -> Rows:
         + _sorted(_conf6_rows(host)),
         "tables": _sorted(_table_rows(host)),
         "flows": _sorted(host.flows),
+        "files": _sorted((*host.files.values(), *host.directories.items())),
         "traffic": _sorted(qdisc_rows(host)) + _sorted(redirect_rows(host)),
     }
 

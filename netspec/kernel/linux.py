@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from netspec.errors import PrivilegeMissing
 from netspec.kernel.execution import Run
+from netspec.kernel.files import read_files
 from netspec.kernel.ledger import LEDGER, Ledger
 from netspec.kernel.namespaces import RUN_NETNS
 from netspec.kernel.netlink import DumpUnsteady, NoAnswer
@@ -52,6 +53,7 @@ class LinuxKernel:
             rules=tuple(view.rules),
             neighbors=tuple(view.neighbors),
             sysctls=tuple(view.sysctls),
+            files=tuple(read_files()),
             tables=_tables(scope.stack),
             references=tuple(view.references),
             qdiscs=tuple(view.qdiscs),

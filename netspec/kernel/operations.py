@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from netspec.core.judge import Judge
+from netspec.kernel.file_operations import FileDelete, FileWrite, SysctlWrite
 from netspec.kernel.routing import NeighborAdd, NeighborDelete, NextHop, RouteAdd, RouteDelete, RuleAdd, RuleDelete
 from netspec.kernel.traffic_operations import QdiscAdd, QdiscDelete, RedirectAdd, RedirectDelete
 from netspec.kernel.values import Address, Attributes, Interface, Network
@@ -157,15 +158,6 @@ class AddressDelete:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SysctlWrite:
-    """Write `value` to `/proc/sys/net/…`; `key` is dotted, `net.ipv4.conf.eth0.arp_notify`."""
-
-    netns: str = ""
-    key: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TableAdd:
     """Load an nftables table from `text`, which is in the form `nft list table` prints, without elements.
 
@@ -265,6 +257,8 @@ Operation = (
     | NeighborAdd
     | NeighborDelete
     | SysctlWrite
+    | FileWrite
+    | FileDelete
     | TableAdd
     | TableDelete
     | ElementAdd
@@ -281,6 +275,8 @@ Operation = (
 __all__ = [
     "Address",
     "Attributes",
+    "FileDelete",
+    "FileWrite",
     "Interface",
     "NeighborAdd",
     "NeighborDelete",
@@ -294,5 +290,6 @@ __all__ = [
     "RouteDelete",
     "RuleAdd",
     "RuleDelete",
+    "SysctlWrite",
 ]
 """What is passed on from where it is defined."""

@@ -32,6 +32,7 @@ Command = Callable[[], int] | list[str]
 """A function whose result is the exit code, or an argument list."""
 
 _NEWNS, _NEWUSER, _NEWPID, _NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
+_MS_RDONLY, _MS_REMOUNT = 1, 32
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x40000
 _PR_SET_PDEATHSIG = 1
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21
@@ -227,10 +228,24 @@ def _build() -> None:
     _mount("tmpfs", "/run", "tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=0755")
     for directory, mode in (("/run/netns", 0o755), (RUN_DIR, 0o700), (STATE_DIR, 0o700)):
         os.mkdir(directory, mode)  # noqa: PTH102  its OSError names the step as the others do
+    _own_etc()
     # `ip netns add` makes this mount shared, which it may only where it is a mount of ours.
     _mount("/run/netns", "/run/netns", None, _MS_BIND | _MS_REC)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
+
+
+def _own_etc() -> None:
+    """Files below `/etc/netns` are written to a copy; where there can be none, `/etc` cannot be written to at all."""
+    for directory in ("/run/etc", "/run/etc/upper", "/run/etc/work"):
+        os.mkdir(directory, 0o700)  # noqa: PTH102  as above
+    try:
+        options = b"lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work"
+        _mount("overlay", "/etc", "overlay", _MS_NOSUID | _MS_NODEV, options)
+    except OSError:
+        _mount("/etc", "/etc", None, _MS_BIND | _MS_REC)
+        with contextlib.suppress(OSError):  # locked by an outer user namespace: then /etc is not ours to write anyway
+            _mount("none", "/etc", None, _MS_BIND | _MS_REMOUNT | _MS_RDONLY)
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: bytes | None = None) -> None:

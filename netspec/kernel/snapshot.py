@@ -178,6 +178,21 @@ class NeighborRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileRow:
+    """A file below `/etc/netns`; `text` only of one that has a `mark` in its first line, and without that line.
+
+    `sort` is `file`, `symlink` or `other`.
+    """
+
+    netns: str
+    name: str
+    mark: str = ""
+    text: str = ""
+    mode: int = 0
+    sort: str = "file"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SysctlRow:
     """The present value of one wanted sysctl; None where the key does not exist."""
 
@@ -269,6 +284,7 @@ class Snapshot:
     rules: tuple[RuleRow, ...] = ()
     neighbors: tuple[NeighborRow, ...] = ()
     sysctls: tuple[SysctlRow, ...] = ()
+    files: tuple[FileRow, ...] = ()
     tables: tuple[TableRow, ...] = ()
     references: tuple[ReferenceRow, ...] = ()
     qdiscs: tuple[QdiscRow, ...] = ()

@@ -18,6 +18,7 @@ from netspec.kinds._intent import Attachment, Segment
 from netspec.kinds._interface_keys import InterfaceKeys
 from netspec.kinds._limits import LimitSpec, limited
 from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
+from netspec.kinds._name_files import name_files
 from netspec.kinds._publish import PublishSpec
 from netspec.kinds._replicas import MOST_REPLICAS, check_replicas
 from netspec.kinds._spaces import HOST, NetnsSpec, check_host, expand_spaces
@@ -128,6 +129,7 @@ def expand(specs: Mapping[str, EndpointSpec], expansion: Expansion) -> Iterator[
         ends = {each: host_end(mark.stack, name, each, interface) for each, interface in interfaces.items()}
         yield from routed(spec, inside, mark, ends)
         yield from expand_sysctls(spec.sysctls, inside.netns, mark)
+        yield from name_files(spec, inside.netns, mark)
         origins = (expansion.mark(f"endpoint/{name}.publish[{index}]") for index in range(len(spec.publish)))
         yield from exposed(zip(spec.publish, origins, strict=True), tuple(attachments))
 

@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Iterator
 
 from netspec.kernel.operations import (
+    FileDelete,
+    FileWrite,
     NeighborAdd,
     NeighborDelete,
     Operation,
@@ -38,8 +40,17 @@ def given(*options: tuple[str, object]) -> list[str]:
 
 
 def routing_command(operation: Operation) -> Iterator[str]:
-    """The command for an operation on a route, a rule or a neighbour."""
+    """The command for an operation on a route, a rule, a neighbour or a file."""
     match operation:
+        case FileWrite():
+            path = quoted(f"/etc/netns/{operation.netns}/{operation.name}")
+            yield f"mkdir -p {quoted(f'/etc/netns/{operation.netns}')}"
+            yield f"printf %s {quoted(f'# {operation.mark}{chr(10)}{operation.text}')} > {path}"
+            yield f"chmod {operation.mode:o} {path}"
+        case FileDelete():
+            yield f"rm -f {quoted(f'/etc/netns/{operation.netns}/{operation.name}')}"
+            directories = quoted(f"/etc/netns/{operation.netns}")
+            yield f"rmdir -p --ignore-fail-on-non-empty {directories} 2>/dev/null || true"
         case RouteAdd() | RouteDelete():
             yield _route(operation)
         case RuleAdd() | RuleDelete():

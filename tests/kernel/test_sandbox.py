@@ -153,7 +153,7 @@ def test_the_inside_is_bare_and_ready(uid: int) -> None:
         0,
         {
             "links": [["lo", True]],
-            "run": ["netns", "netspec", "netspec-state"],
+            "run": ["etc", "netns", "netspec", "netspec-state"],
             "uid": 0,
             "parent": 1,
             "dirs": ["/run/netspec", "/run/netspec-state"],

@@ -15,6 +15,7 @@ from netspec.kinds.address import Address
 from netspec.kinds.admission import Admission
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
+from netspec.kinds.file import File
 from netspec.kinds.ifb import Ifb
 from netspec.kinds.inner_sysctl import InnerSysctl
 from netspec.kinds.link_field import LinkField
@@ -285,6 +286,10 @@ EXAMPLES = (
         variants={"value": "0"},
     ),
     Example(
+        resource=File(mark=ENDPOINT, netns="web", name="hosts", text="10.0.0.5 db\n"),
+        variants={"text": "10.0.0.6 db\n", "mode": 0o600, "sort": "symlink"},
+    ),
+    Example(
         resource=table_of(STACK),
         variants={"rules": "another digest"},
     ),
@@ -344,6 +349,7 @@ KEYS = {
     Route: Key("route", "web", "default"),
     Rule: Key("rule", "web", "ipv4 1000 from 10.1.0.0/24 lookup 100"),
     Neighbor: Key("neighbor", "web", "eth0/10.1.0.9"),
+    File: Key("file", "web", "hosts"),
     InnerSysctl: Key("sysctl", "web", "net.ipv4.conf.eth0.arp_notify"),
     Sysctl: Key("sysctl", "", "net.ipv4.ip_forward"),
     NatTable: Key("table", "", "inet netspec-default"),
@@ -366,6 +372,7 @@ TITLES = {
     Route: "via 10.1.0.1",
     Rule: "from 10.1.0.0/24 lookup 100",
     Neighbor: "at 02:00:00:00:00:09",
+    File: "/etc/netns/web/hosts",
     InnerSysctl: "net.ipv4.conf.eth0.arp_notify = 1",
     Sysctl: "= 1",
     NatTable: "nftables table inet netspec-default",

@@ -31,6 +31,8 @@ endpoints:
   web:
     publish: ["8080:80"]
     neighbors: [{address: 172.17.0.9, mac: 02:00:00:00:00:09}]
+    hosts: {db: 172.17.0.5}
+    sysctls: {net.ipv4.conf.eth0.arp_notify: 1}
     interfaces:
       eth0: {bridge: br0, address: 172.17.0.2, host_name: to-web, limit: {egress: 20mbit}}
       eth1: {bridge: br1, address: 172.18.0.2, host_name: to-web1}
@@ -38,13 +40,15 @@ sysctls:
   net.ipv4.ip_local_port_range: 20000 40000
 """
 FLOWS = Key("flows", "", "netspec-default")
-SYSCTLS = frozenset({("", "net.ipv4.ip_local_port_range")})
+SYSCTLS = frozenset({("", "net.ipv4.ip_local_port_range"), ("web", "net.ipv4.conf.eth0.arp_notify")})
 SYSCTL = "net.ipv4.ip_local_port_range"
 
 BRIDGE, VETH, PORT = Key("link", "", "br0"), Key("link", "", "to-web"), Key("port", "", "to-web")
 LENT = Key("field", "", "lent0/up")
 NETNS, ADDRESS = Key("netns", "", "web"), Key("address", "web", "eth0/172.17.0.2/16")
 ROUTE, ELEMENT = Key("route", "web", "default"), Key("element", "", "publish4 tcp . 8080")
+FILE = Key("file", "web", "hosts")
+INNER = Key("sysctl", "web", "net.ipv4.conf.eth0.arp_notify")
 NEIGHBOR = Key("neighbor", "web", "eth0/172.17.0.9")
 HOPS = tuple(
     NextHop(via=ip_address(via), link=link, weight=weight)
@@ -99,6 +103,9 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (ROUTE, {"mtu": 1400}),
     (ROUTE, {"onlink": True}),
     (ROUTE, {"marked": False, "protocol": 4}),
+    (FILE, {"text": "10.0.0.1 other\n"}),
+    (FILE, {"mode": 0o600}),
+    (INNER, {"value": "0"}),
     (NEIGHBOR, {"mac": "02:00:00:00:00:0a"}),
     (NEIGHBOR, {"marked": False, "protocol": 4}),
     (NEIGHBOR, {"marked": False, "protocol": 0}),

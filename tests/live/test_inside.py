@@ -1,7 +1,12 @@
 """What an endpoint says of the inside of its namespace, on the real kernel."""
 
+from pathlib import Path
+
 import pytest
 
+from netspec.kernel.linux import LinuxKernel
+from netspec.kernel.operations import FileDelete, FileWrite
+from netspec.kernel.port import KernelError
 from tests.host_state import host_state
 from tests.live.driving import apply, destroy, plan, propose
 from tests.sandboxed import fresh_host, run
@@ -79,3 +84,78 @@ def test_a_sysctl_that_is_not_there_is_refused_by_name(key: str, hint: str) -> N
 
     assert f"error[NS0404]: a new network namespace has no sysctl {key}\n" in str(caught.value)
     assert hint in str(caught.value)
+
+
+def test_ip_netns_exec_shows_the_files() -> None:
+    """Name servers and hosts as the spec has them, localhost beside; without them what the host has."""
+    with fresh_host():
+        apply(INSIDE)
+        assert run("ip netns exec web getent hosts db").split() == ["10.1.0.5", "db"]
+        assert run("ip netns exec web getent ahosts cache.lan").split()[0] in ("10.1.0.6", "fd00:1::6")
+        assert "localhost" in run("ip netns exec web getent hosts ::1")
+        assert run("ip netns exec web cat /etc/resolv.conf") == (
+            "# netspec:default:endpoint/web\n"
+            "search example.com lan\nnameserver 10.1.0.1\nnameserver fd00:1::1\noptions ndots:2 rotate\n"
+        )
+        assert (Path("/etc/netns/web/hosts").stat().st_mode & 0o7777) == 0o644
+        assert not Path("/etc/netns/db").exists()
+        destroy()
+        assert not Path("/etc/netns").exists()
+
+
+def test_files_of_others_and_their_directories_stay() -> None:
+    """Beside ours, under ours, and where there was a directory before."""
+    with fresh_host():
+        Path("/etc/netns/web").mkdir(parents=True)
+        Path("/etc/netns/web/nsswitch.conf").write_text("theirs\n", encoding="utf-8")
+        Path("/etc/netns/db").mkdir()
+        before = host_state()
+        apply(INSIDE)
+        Path("/etc/netns/web/hosts").unlink()
+        assert plan(INSIDE) == ["create file/web/hosts"]
+        apply(INSIDE)
+        destroy()
+        assert host_state() == before
+
+
+@pytest.mark.parametrize("way", ["file", "symlink", "directory", "parent"])
+def test_what_others_have_there_is_refused(way: str, tmp_path: Path) -> None:
+    """Never overwritten, never followed."""
+    target = tmp_path / "theirs"
+    target.mkdir()
+    place = Path("/etc/netns/web/hosts")
+    with fresh_host():
+        place.parent.parent.mkdir(exist_ok=True)
+        if way == "parent":
+            place.parent.symlink_to(target)
+        else:
+            place.parent.mkdir()
+        if way == "file":
+            place.write_text("10.0.0.1 theirs\n", encoding="utf-8")
+        elif way == "symlink":
+            place.symlink_to(target / "hosts")
+        elif way == "directory":
+            place.mkdir()
+        before = host_state()
+        with pytest.raises(AssertionError) as caught:
+            propose(INSIDE)
+
+        assert "error[NS0401]: file/web/hosts is in the way: /etc/netns/web/hosts" in str(caught.value)
+        assert "netspec did not make it" in str(caught.value)
+        with pytest.raises(KernelError):
+            LinuxKernel().execute([FileWrite(netns="web", name="hosts", mark="netspec:default:x", text="")])
+        LinuxKernel().execute([FileDelete(netns="web", name="hosts")])
+        assert (host_state(), list(target.iterdir())) == (before, [])
+
+
+def test_a_file_is_there_whole_or_not_at_all() -> None:
+    """What a killed run has left waiting is no obstacle, and goes with the file."""
+    with fresh_host():
+        apply(INSIDE)
+        waiting = Path("/etc/netns/.web.hosts.netspec")
+        waiting.write_text("half", encoding="utf-8")
+        apply(edited(INSIDE, ("db: 10.1.0.5", "db: 10.1.0.55")))
+        assert not waiting.exists()
+        waiting.write_text("half", encoding="utf-8")
+        destroy()
+        assert not Path("/etc/netns").exists()

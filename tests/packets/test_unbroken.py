@@ -43,6 +43,13 @@ SPARE = 'spare: {bridge: docker0, address: 172.17.0.5, publish: ["82:82"]}'
 CLIENT = "client: {bridge: docker0, address: 172.17.0.4}"
 BRIDGE = "docker0: {subnets: [172.17.0.0/16]}"
 
+INSIDE = (
+    "txqueuelen: 500, altnames: [front], allmulti: true, dns: {servers: [172.17.0.1]}, hosts: {web: 172.17.0.3}, "
+    "routes: [{to: 10.66.0.0/16, type: blackhole}, {to: default, via: 172.17.0.1, table: 100}], "
+    "rules: [{from: 172.17.0.2, table: 100}], neighbors: [{address: 172.17.0.3, mac: 02:00:00:00:00:33}], "
+    "sysctls: {net.ipv4.ip_local_port_range: 20000 40000}"
+)
+
 EDITS: dict[str, list[tuple[str, str]]] = {
     "MTU of the bridge and all on it, down": [(BRIDGE, "docker0: {mtu: 1400, subnets: [172.17.0.0/16]}")],
     "MTU of the bridge and all on it, up": [(BRIDGE, "docker0: {mtu: 9000, subnets: [172.17.0.0/16]}")],
@@ -54,6 +61,8 @@ EDITS: dict[str, list[tuple[str, str]]] = {
     "publication retargeted to another port": [('"5000:5000"', '"5000:5001"')],
     "publication moved to another endpoint": [(', "5000:5000"', ""), ('"80:80"', '"80:80", "5000:5000"')],
     "publication bound to one address": [('"5000:5000"', '"192.0.2.77:5000:5000"')],
+    "the inside of the endpoint": [(REDIS, f"{REDIS[:-1]}, {INSIDE}}}")],
+    "default route of the endpoint": [(REDIS, REDIS.replace("{", "{default_route: 50, ", 1))],
     "masquerade off": [("masquerade: [docker0]", "masquerade: []")],
     "masquerade of another network": [("masquerade: [docker0]", "masquerade: [10.0.0.0/8]")],
     "address of another endpoint": [(WEB, WEB.replace("172.17.0.3", "172.17.0.33"))],

@@ -1,0 +1,65 @@
+"""A file below `/etc/netns/NAME`, which `ip netns exec` shows inside the namespace in the place of the host's."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netspec.core.resource import Key, Mark, Resource, identity, in_place, replaces
+from netspec.kernel.operations import FileDelete, FileWrite, Operation
+from netspec.kernel.snapshot import Snapshot
+from netspec.kinds._contract import Kind
+
+READABLE = 0o644
+HOSTS, RESOLVER = "hosts", "resolv.conf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File(Resource):
+    """The file `name` of the namespace `netns`; `text` without the line that is its mark.
+
+    `sort` is `file`, or what stands there instead.
+    """
+
+    netns: str = identity()
+    name: str = identity()
+    text: str | None = in_place()
+    mode: int | None = in_place(READABLE)
+    sort: str = replaces(default="file")
+
+    rank: ClassVar[int] = 7
+    guarded: ClassVar[bool] = True
+
+    def key(self) -> Key:
+        """`file/NETNS/NAME`."""
+        return Key("file", self.netns, self.name)
+
+    def title(self) -> str:
+        """Where it is."""
+        sort = "" if self.sort == "file" else f", a {self.sort}"
+        return f"/etc/netns/{self.netns}/{self.name}{sort}"
+
+
+def observe(snapshot: Snapshot) -> Iterator[File]:
+    """All files that there are; ours are those with a mark."""
+    for row in snapshot.files:
+        yield File(
+            mark=Mark.parse(row.mark), netns=row.netns, name=row.name, text=row.text, mode=row.mode, sort=row.sort
+        )
+
+
+def create(new: File) -> Iterator[Operation]:
+    """Write it."""
+    yield FileWrite(netns=new.netns, name=new.name, mark=str(new.mark), text=new.text or "", mode=new.mode or READABLE)
+
+
+def update(_old: File, new: File) -> Iterator[Operation]:
+    """Put another one in its place."""
+    yield from create(new)
+
+
+def delete(old: File) -> Iterator[Operation]:
+    """Remove it."""
+    yield FileDelete(netns=old.netns, name=old.name)
+
+
+KIND = Kind(File, observe, create, update, delete)
