@@ -90,10 +90,12 @@ def _by_link(value: Any) -> Any:  # noqa: ANN401  whatever YAML held
 
 
 class _ListToo:
-    """The JSON Schema of a mapping that may be written as a list of its keys."""
+    """The JSON Schema of a mapping that may be written as a list of its keys, and whose values may be left out."""
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        mapping = handler(core)
+        mapping = dict(handler(core))
+        options = mapping["patternProperties"].items()
+        mapping["patternProperties"] = {name: {"anyOf": [each, {"type": "null"}]} for name, each in options}
         names = {"type": ["string", "number"]}
         return {"anyOf": [{"type": "array", "items": names, "uniqueItems": True}, mapping]}
 
