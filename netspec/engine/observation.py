@@ -1,7 +1,7 @@
 """Kinds put to work: a snapshot decoded into a State, steps turned into operations."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 
@@ -48,6 +48,14 @@ def operations_of(step: Step) -> tuple[Operation, ...]:
             raise AssertionError(f"a step without its sides: {step}")
 
 
+def _aftermath(step: Step, made: Mapping[Key, Resource | None]) -> tuple[Operation, ...]:
+    """What an implied deletion leaves to do, where what it goes with is made again."""
+    before = step.before
+    if before is None or not any(ground in made for ground in before.cascades()):
+        return ()
+    return tuple(kind_of(before).aftermath(before, made.get(step.key)))
+
+
 class Program:
     """The operations of a sequence of steps, each remembering the step it came from."""
 
@@ -56,15 +64,15 @@ class Program:
         self.steps: tuple[Step, ...] = tuple(steps)
         operations: list[Operation] = []
         self._ends: list[int] = []
+        made = {step.key: step.after for step in self.steps if step.verb is Verb.CREATE}
         for step in self.steps:
-            operations.extend(operations_of(step))
+            operations.extend(_aftermath(step, made) if step.implied else operations_of(step))
             self._ends.append(len(operations))
         self.operations: Sequence[Operation] = tuple(operations)
 
     def step_of(self, operation: Operation | None) -> Step | None:
         """The first step that asked for an operation; None for one that no step asked for."""
-        for step, end in zip(self.steps, self._ends, strict=True):
-            begin = end - len(operations_of(step))
+        for step, begin, end in zip(self.steps, (0, *self._ends), self._ends, strict=False):
             if operation is not None and operation in self.operations[begin:end]:
                 return step
         return None

@@ -1,6 +1,6 @@
 """Look, plan, execute, verify. The one sequence behind plan, apply, destroy and watch."""
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,7 @@ class Reconciler:
             plan=plan,
             desired=wanted,
             observed=observed,
-            drift=drifted((change.key for change in plan.changes), wanted, applied),
+            drift=_own(plan.changes, drifted((change.key for change in plan.changes), wanted, applied)),
             diagnostics=obstacles(ground) if plan else (),
             warnings=(*leases.warnings, *(intent.remarks(present) if displaced(present, wanted) else ())),
             scope=scope,
@@ -237,6 +237,12 @@ def spaces_of(resource: Resource) -> Iterator[str]:
 
 def _without(keys: Container[Key], state: State) -> State:
     return {key: resource for key, resource in state.items() if key not in keys}
+
+
+def _own(changes: Iterable[Change], drift: frozenset[Key]) -> frozenset[Key]:
+    """Drift without what only goes along with a change of the spec, as elements do with their table."""
+    along = {f"goes with {each.key}" for each in changes if each.key not in drift}
+    return drift - {each.key for each in changes if each.reason in along}
 
 
 def _present(snapshot: Snapshot, observed: State, leases: Held) -> Present:

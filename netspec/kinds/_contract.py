@@ -53,6 +53,8 @@ class Kind:
     create: Callable[[Any], Iterator[Operation]]
     update: Callable[[Any, Any], Iterator[Operation]]
     delete: Callable[[Any], Iterator[Operation]]
+    aftermath: Callable[[Any, Any], Iterator[Operation]] = lambda _before, _after: iter(())
+    """What is left to do where the kernel has deleted one with its ground, which is made again; `after` may be None."""
     features: tuple[str, ...] = ()
     """Kernel features a creation needs, as `Kernel.missing_features` names them."""
     needs: Callable[[Any], Iterable[str]] = lambda _resource: ()

@@ -68,7 +68,7 @@ class NatElement(Resource):
 
     rank: ClassVar[int] = 1
     together: ClassVar[bool] = True
-    replacing: ClassVar[Disruption] = Disruption.RESET
+    replacing: ClassVar[Disruption] = Disruption.LIVE
 
     def key(self) -> Key:
         """`element/NETNS/SET KEY`."""
@@ -197,6 +197,12 @@ def delete(old: NatElement) -> Iterator[Operation]:
     yield from _flows(old)
 
 
+def aftermath(old: NatElement, new: NatElement | None) -> Iterator[Operation]:
+    """Its table was loaded again without it, or with another value: the flows it has let in go all the same."""
+    if new is None or new.value != old.value:
+        yield from _flows(old)
+
+
 def _removal(old: NatElement) -> ElementDelete:
     return ElementDelete(
         netns=old.netns, family=old.family, table=old.table, set=old.set, key=old.element, value=old.value
@@ -222,4 +228,4 @@ def _flows(old: NatElement) -> Iterator[FlowDelete]:
     )
 
 
-KIND = Kind(NatElement, observe, create, update, delete)
+KIND = Kind(NatElement, observe, create, update, delete, aftermath)

@@ -13,7 +13,7 @@ from netspec.kinds.nat_table import NatTable
 from netspec.kinds.port import Port
 from netspec.kinds.sysctl import Sysctl
 from netspec.kinds.veth import Veth
-from netspec.report.objects import ADD, CHANGE, REBUILD, REMOVE, ObjectChange, brief, is_set_again
+from netspec.report.objects import ADD, CHANGE, REBUILD, REMOVE, ObjectChange, brief, is_loaded_again, is_set_again
 from netspec.report.style import Style
 from netspec.report.words import field_name, field_value, is_derived, words_of
 
@@ -68,7 +68,8 @@ def _whole(change: Change) -> Iterator[Line]:
 
 def _details(each: ObjectChange, *, several: bool) -> list[Line]:
     """What changes, in words of the spec. What only follows from that is counted where there is nothing else."""
-    visible = [change for change in each.changes if not is_derived(change.resource) or _shows_value(change)]
+    told = [change for change in each.changes if each.drift or not is_loaded_again(change)]
+    visible = [change for change in told if not is_derived(change.resource) or _shows_value(change)]
     found = [*_addresses(visible, several=several)] if each.symbol == CHANGE else []
     for change in visible:
         if each.symbol == CHANGE or isinstance(change.resource, (NatElement, NatTable)):

@@ -80,6 +80,10 @@ def _moved(resource: Resource, each: FieldChange) -> str:
     return f"its {field_name(resource, each)} changes: {before} -> {after}"
 
 
+TABLE = "nat"
+"""The object that tables of nftables are told with."""
+
+
 def by_object(
     changes: Iterable[Change], desired: State, observed: State, drift: frozenset[Key]
 ) -> tuple[ObjectChange, ...]:
@@ -90,6 +94,8 @@ def by_object(
     # Who may talk to whom follows from the other changes, and is told with one of them.
     for change in sorted(changes, key=lambda each: isinstance(each.resource, Admission)):
         address = object_of(change.resource)
+        if is_loaded_again(change) and change.key not in drift:
+            address = TABLE
         if isinstance(change.resource, Admission) and found:
             address = address if address in found else next(iter(found))
         found.setdefault(address, ObjectChange(address)).changes.append(change)
@@ -97,6 +103,11 @@ def by_object(
         each.symbol = _symbol(each, in_spec=each.address in wanted, in_kernel=each.address in there)
         each.drift = all(change.key in drift for change in each.changes)
     return tuple(sorted(found.values(), key=_reading_order))
+
+
+def is_loaded_again(change: Change) -> bool:
+    """Whether it is as it shall be, but that its table is loaded again as a whole."""
+    return change.action is Action.REPLACE and isinstance(change.resource, NatElement) and not change.fields
 
 
 def is_set_again(change: Change) -> bool:

@@ -64,11 +64,9 @@ host  stack default  4 objects, 0 in sync
       ! N elements of nftables  loaded again with the table
   ~ endpoint/web                   netspec.yaml:5
       ! publish 8080/tcp -> 10.1.0.2 port 80  loaded again with its table
-      interrupts        established connections through it
   ~ nat                            netspec.yaml:6
       ! masquerade 10.1.0.0/24  loaded again with its table
       ! nftables table inet netspec-default  its rules differ: loaded again, in one transaction
-      interrupts        established connections through it
   ~ sysctl/net.ipv4.ip_forward  1
       ! the record of its former value
 
