@@ -1,6 +1,7 @@
 """`netspec apply`: plan, ask, apply, verify; undo on failure."""
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,12 +39,19 @@ def apply(
     Asks first, on a terminal. Control-C stops at a safe point and undoes.
     """
     session: Session = context.obj
-    bring_about(session, session.intent(session.load(path, locked=locked)), yes=yes, question="Apply these changes?")
+    bring_about(session, session.intent(session.load(path, locked=locked)), Request(yes=yes))
 
 
-def bring_about(
-    session: Session, intent: "Intent", *, yes: bool, question: str, verified: str = "the kernel equals the spec"
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked of an apply, beyond what shall be; `yes` where nobody is to be asked."""
+
+    yes: bool = False
+    question: str = "Apply these changes?"
+    verified: str = "the kernel equals the spec"
+
+
+def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     """The whole of apply and destroy: lock, recover, plan, ask, carry out."""
     from netspec.engine.lock import exclusive
     from netspec.kernel.privileges import require
@@ -60,7 +68,7 @@ def bring_about(
             session.warn(reconciler.settle(proposal))
             print_document(session, proposal)
             return
-        if not session.confirm(question, yes=yes):
+        if not session.confirm(request.question, yes=request.yes):
             session.note("Nothing was changed.")
             raise typer.Exit(1)
         begun = time.monotonic()
@@ -69,7 +77,8 @@ def bring_about(
     # Last: what fails prints a document of its own, and there is one at most.
     print_document(session, proposal)
     number = len(session.view(proposal).objects)
-    session.say(f"Applied {number} change{'' if number == 1 else 's'} in {elapsed:.2f} s. Verified: {verified}.")
+    changes = f"{number} change{'' if number == 1 else 's'}"
+    session.say(f"Applied {changes} in {elapsed:.2f} s. Verified: {request.verified}.")
 
 
 def _watched(session: Session, reconciler: "Reconciler", proposal: "Proposal") -> None:

@@ -2,7 +2,7 @@
 
 import typer
 
-from netspec.cli.apply import YesOption, bring_about
+from netspec.cli.apply import Request, YesOption, bring_about
 from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
@@ -31,9 +31,8 @@ def destroy(context: typer.Context, path: PathArgument = None, *, yes: YesOption
 
     session: Session = context.obj
     intent = Intent(stack=stack_meant(session, path))
-    bring_about(
-        session, intent, yes=yes, question="Remove all of this?", verified=f"nothing of stack {intent.stack} is left"
-    )
+    left = f"nothing of stack {intent.stack} is left"
+    bring_about(session, intent, Request(yes=yes, question="Remove all of this?", verified=left))
 
 
 def stack_meant(session: Session, path: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from netspec.cli.apply import bring_about
+from netspec.cli.apply import Request, bring_about
 from netspec.cli.help import OF_COMMON_OPTIONS, Command, listed
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
@@ -74,7 +74,7 @@ def _build_and_run(session: Session, loaded: "Loaded", command: list[str]) -> in
     )
     within = Session(options)
     try:
-        bring_about(within, within.intent(loaded), yes=True, question="")
+        bring_about(within, within.intent(loaded), Request(yes=True))
     except NetspecError as error:
         within.fail(error)
         return error.exit_code

@@ -257,5 +257,16 @@ def _connect(probe: Probe) -> str:
             client.bind((probe.source, 0))
         client.connect((probe.host, probe.port))
         if probe.protocol == "udp":
-            client.send(b"?")
+            return _ask_until_answered(client, probe.timeout)
         return client.recv(256).decode() or "blocked"
+
+
+def _ask_until_answered(client: socket.socket, timeout: float) -> str:
+    """A datagram that is lost, or whose refusal is, is sent again, as TCP does by itself."""
+    client.settimeout(min(timeout, 1.0))
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        client.send(b"?")
+        with contextlib.suppress(TimeoutError):
+            return client.recv(256).decode()
+    return "blocked"
