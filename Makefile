@@ -17,7 +17,7 @@ demo: setup ## build, use, change and remove a network in a throw-away sandbox; 
 	@$(PYTHON) examples/demo.py
 
 test: setup-test ## everything that must hold: units, types, linters, docs, the real kernel, packets
-	@$(PYTEST) -ra $(ARGS)
+	@$(PYTHON) tools/test $(ARGS)
 
 bench: setup-test ## measure, and print the numbers
 	@$(PYTEST) -ra -m bench --capture=no $(ARGS)

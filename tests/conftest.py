@@ -7,7 +7,7 @@ import pytest
 
 from netspec.kernel.fake import FakeKernel
 from netspec.kernel.port import Kernel
-from tests import sandboxed
+from tests import sandboxed, sharing
 
 NOT_SANDBOXED = pytest.StashKey[str]()
 REAL = ("kernel", "packets")
@@ -18,6 +18,12 @@ REAL = ("kernel", "packets")
 def pytest_configure(config: pytest.Config) -> None:
     """Leave the machine before any thread exists."""
     config.stash[NOT_SANDBOXED] = sandboxed.enter()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Take part in a run of several processes (`tools/test`)."""
+    return sharing.run(session)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
