@@ -5,6 +5,7 @@
     NetspecError                 1   failed, and nothing was changed
     ├── SpecError               65   the spec is invalid; carries diagnostics
     ├── Refused                  6   something on the host is in the way; carries diagnostics
+    │   └── Suspended            6   the stack was rolled back, and not resumed
     ├── PrivilegeMissing        77   names the capability
     ├── LibraryMissing           6   a system library is not installed; names the package
     ├── SourceUnreachable       69   a source or an engine cannot be reached
@@ -41,6 +42,10 @@ class Refused(NetspecError):
     """Something on the host forbids the plan. Nothing was changed."""
 
     exit_code = 6
+
+
+class Suspended(Refused):
+    """The stack stays as it was rolled back to, until it is resumed."""
 
 
 class PrivilegeMissing(NetspecError):

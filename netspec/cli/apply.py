@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netspec.cli.boot import bring_back
+from netspec.cli.generations import Return, drafted, kept, refuse_if_suspended, remember
 from netspec.cli.help import add
 from netspec.cli.plan import LockedOption, print_document, show_proposal
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
-from netspec.errors import NotRestored, Refused
+from netspec.errors import NotRestored, Refused, UsageError
 
 if TYPE_CHECKING:
     from netspec.engine.reconciler import Intent, Proposal, Reconciler
@@ -27,26 +29,44 @@ def register(app: typer.Typer) -> None:
         [
             ("netspec apply", "plans, asks, applies, verifies"),
             ("netspec apply --yes --quiet web.yaml", "for scripts"),
+            ("netspec apply --boot", "what was there before the reboot"),
         ],
     )
 
 
 def apply(
-    context: typer.Context, path: PathArgument = None, *, yes: YesOption = False, locked: LockedOption = False
+    context: typer.Context,
+    path: PathArgument = None,
+    *,
+    yes: YesOption = False,
+    locked: LockedOption = False,
+    boot: Annotated[
+        bool, typer.Option("--boot", help="Bring back the last good generation of every stack; ask nothing.")
+    ] = False,
 ) -> None:
     """Make the kernel equal the spec, look again to verify it, and undo all of it on failure.
 
     Asks first, on a terminal. Control-C stops at a safe point and undoes.
     """
     session: Session = context.obj
+    if boot:
+        if path is not None:
+            raise UsageError("--boot takes no PATH: it brings what the state directory holds.")
+        bring_back(session)
+        return
     bring_about(session, session.intent(session.load(path, locked=locked)), Request(yes=yes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked of an apply, beyond what shall be; `yes` where nobody is to be asked."""
+    """What is asked of an apply, beyond what shall be; `yes` where nobody is to be asked.
+
+    `back` is a way back to a generation; `always` goes on where the stack is suspended.
+    """
 
     yes: bool = False
+    back: Return | None = None
+    always: bool = False
     question: str = "Apply these changes?"
     verified: str = "the kernel equals the spec"
 
@@ -60,19 +80,23 @@ def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     reconciler = session.reconciler()
     with exclusive(session.options.run_dir, session.options.lock_timeout):
         recover(session, reconciler)
+        if not request.always:
+            refuse_if_suspended(session, intent.stack)
         proposal = reconciler.propose(intent)
         show_proposal(session, proposal)
         if proposal.diagnostics:
             raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
         if not proposal.plan:
             session.warn(reconciler.settle(proposal))
+            remember(session, proposal, request.back)
             print_document(session, proposal)
             return
         if not session.confirm(request.question, yes=request.yes):
             session.note("Nothing was changed.")
             raise typer.Exit(1)
         begun = time.monotonic()
-        _watched(session, reconciler, proposal)
+        with kept(session, drafted(session, proposal, request.back), request.back):
+            _watched(session, reconciler, proposal)
     elapsed = time.monotonic() - begun
     # Last: what fails prints a document of its own, and there is one at most.
     print_document(session, proposal)

@@ -27,12 +27,13 @@ def destroy(context: typer.Context, path: PathArgument = None, *, yes: YesOption
 
     PATH's stack is meant, else --stack, else `default`.
     """
+    from netspec.engine.generation_record import Source
     from netspec.engine.reconciler import Intent
 
     session: Session = context.obj
-    intent = Intent(stack=stack_meant(session, path))
+    intent = Intent(stack=stack_meant(session, path), source=Source)
     left = f"nothing of stack {intent.stack} is left"
-    bring_about(session, intent, Request(yes=yes, question="Remove all of this?", verified=left))
+    bring_about(session, intent, Request(yes=yes, question="Remove all of this?", verified=left, always=True))
 
 
 def stack_meant(session: Session, path: str | None) -> str:

@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 
 from netspec import __version__
-from netspec.cli import apply, commands, destroy, lock, plan, sandbox, schema, show, validate, version, watch
+from netspec.cli import (
+    apply,
+    commands,
+    destroy,
+    history,
+    lock,
+    plan,
+    resume,
+    rollback,
+    sandbox,
+    schema,
+    show,
+    validate,
+    version,
+    watch,
+)
 from netspec.cli.help import listed
 from netspec.cli.options import Color, Options, Output, hoist
 from netspec.cli.output import write
@@ -83,6 +98,12 @@ def common(
         float,
         typer.Option(envvar="NETSPEC_LOCK_TIMEOUT", min=0, metavar="SECONDS", help="Wait this long for another apply."),
     ] = 30.0,
+    keep_generations: Annotated[
+        int,
+        typer.Option(
+            envvar="NETSPEC_KEEP_GENERATIONS", min=1, metavar="N", help="Generations of a stack that are kept."
+        ),
+    ] = 50,
     _show_version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
@@ -101,6 +122,7 @@ def common(
             state_dir=state_dir,
             run_dir=run_dir,
             lock_timeout=lock_timeout,
+            keep_generations=keep_generations,
         )
     )
 
@@ -114,7 +136,11 @@ def _writable(path: Path) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}.") from None
 
 
-for module in (validate, plan, apply, destroy, show, watch, lock, schema, sandbox, commands, version):
+COMMANDS = (
+    *(validate, plan, apply, destroy, show, watch, history, rollback, resume),
+    *(lock, schema, sandbox, commands, version),
+)
+for module in COMMANDS:
     module.register(app)
 
 

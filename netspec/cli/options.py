@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-VALUED = ("--stack", "--output", "--json-into", "--color", "--state-dir", "--run-dir", "--lock-timeout")
+VALUED = (
+    "--stack",
+    "--output",
+    "--json-into",
+    "--color",
+    "--state-dir",
+    "--run-dir",
+    "--lock-timeout",
+    "--keep-generations",
+)
 FLAGS = ("--quiet", "-q", "--verbose", "-v")
 
 
@@ -39,6 +48,7 @@ class Options:
     state_dir: Path = Path("/var/lib/netspec")
     run_dir: Path = Path("/run/netspec")
     lock_timeout: float = 30.0
+    keep_generations: int = 50
 
     def colors(self, *, on_stderr: bool = False) -> bool:
         """Whether to colour a stream: a terminal that wants it, unless said otherwise (https://no-color.org)."""

@@ -31,6 +31,11 @@ def write(text: str) -> None:
         raise NetspecError(f"cannot write to standard output: {error.strerror}.") from None
 
 
+def printable(text: str) -> str:
+    """Words of others on one line, that nothing in them can move a cursor."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
 def _to_nowhere() -> None:
     """What follows, and what is still in the buffer, goes to nobody."""
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,9 +1,11 @@
 """`netspec plan`: what would change. Reads, and changes nothing."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netspec.cli.generations import intent_at, suspensions
 from netspec.cli.help import add
 from netspec.cli.output import write
 from netspec.cli.session import Session
@@ -27,6 +29,7 @@ def register(app: typer.Typer) -> None:
         [
             ("netspec plan", "the spec in this directory"),
             ("netspec plan -v web.yaml", "with each kernel object"),
+            ("netspec plan --against 12", "what going back to generation 12 would change"),
             ("netspec plan --detailed-exitcode", "ends with 2 where something would change"),
         ],
     )
@@ -40,6 +43,10 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="End with 2 where something would change.")
     ] = False,
     locked: LockedOption = False,
+    against: Annotated[
+        int | None,
+        typer.Option("--against", min=1, metavar="GENERATION", help="Plan for the spec of that generation."),
+    ] = None,
 ) -> None:
     """Compare a spec with the live kernel and print what would change. Changes nothing.
 
@@ -47,7 +54,13 @@ def plan(
     """
     session: Session = context.obj
     reconciler = session.reconciler()
-    proposal = reconciler.propose(session.intent(session.load(path, locked=locked)))
+    if against is not None:
+        intent = intent_at(session, path, against)
+    else:
+        intent = session.intent(session.load(path, locked=locked))
+    proposal = reconciler.propose(intent)
+    if against is None:
+        proposal = replace(proposal, diagnostics=(*suspensions(session, intent.stack), *proposal.diagnostics))
     show_proposal(session, proposal)
     print_document(session, proposal)
     session.diagnostics(proposal.diagnostics)

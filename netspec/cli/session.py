@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 from netspec.cli.options import Options, Output, host_name
 from netspec.cli.output import write
 from netspec.diagnostics import Diagnostic
-from netspec.errors import NetspecError, SpecError, UsageError
+from netspec.errors import NetspecError, UsageError
 
 if TYPE_CHECKING:
-    from netspec.core.state import State
     from netspec.engine.reconciler import Intent, Proposal, Reconciler
-    from netspec.kinds._intent import Present
     from netspec.report.plan import PlanView
     from netspec.report.style import Style
     from netspec.spec.document import Loaded
@@ -51,31 +49,28 @@ class Session:
 
     def intent(self, loaded: "Loaded") -> "Intent":
         """What a loaded spec wants of this host."""
+        from netspec.cli.wanted import Wanted
         from netspec.engine.reconciler import Intent
         from netspec.kinds._spaces import references
         from netspec.kinds.inner_sysctl import wanted_inside
-        from netspec.spec.desired import desired, wanted_links, wanted_sysctls
+        from netspec.spec.desired import wanted_links, wanted_sysctls
 
         document = loaded.document
         stack = self.options.stack or document.stack
         if stack != document.stack:
             raise UsageError(f"--stack {stack}, but the spec is of stack {document.stack}.")
 
-        def desire(present: "Present") -> "State":
-            wanted = desired(document, present, loaded.lock)
-            if wanted.findings:
-                raise SpecError("The spec is invalid.", diagnostics=loaded.diagnostics(wanted.findings))
-            return wanted.state
-
+        wanted = Wanted(loaded)
         return Intent(
             stack=stack,
-            desire=desire,
+            desire=wanted.state,
             sysctls=wanted_sysctls(document),
             links=wanted_links(document),
             inner=wanted_inside(document),
             references=references(document),
             place_of=loaded.place_of,
-            remarks=lambda present: loaded.warnings(desired(document, present, loaded.lock).remarks),
+            remarks=wanted.remarks,
+            source=wanted.source,
         )
 
     def reconciler(self) -> "Reconciler":

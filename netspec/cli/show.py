@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netspec.cli.help import add
+from netspec.cli.history import show_generation
 from netspec.cli.output import write
 from netspec.cli.session import Session
 from netspec.errors import NetspecError
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
         [
             ("netspec show", "everything of the stack `default`"),
             ("netspec show endpoint/redis", "one object"),
+            ("netspec show 12", "a generation: who, when, and what it changed"),
             ("netspec show --stack shop --output json", "for a program"),
         ],
     )
@@ -34,17 +36,21 @@ def register(app: typer.Typer) -> None:
 def show(
     context: typer.Context,
     address: Annotated[
-        str | None, typer.Argument(help="One object, such as endpoint/redis; all unless said.", metavar="ADDRESS")
+        str | None,
+        typer.Argument(help="One object, such as endpoint/redis, or the number of a generation.", metavar="ADDRESS"),
     ] = None,
 ) -> None:
     """Show what a stack owns on this host: bridges, endpoints, addresses, publications, sysctls.
 
-    The stack is that of --stack, else `default`.
+    Of a number, that generation is shown. The stack is that of --stack, else `default`.
     """
     from netspec.engine.reconciler import Intent
     from netspec.report.topology import owned, render, show_document
 
     session: Session = context.obj
+    if address is not None and address.isascii() and address.isdecimal():
+        show_generation(session, int(address))
+        return
     stack = session.options.stack or "default"
     resources = owned(session.reconciler().propose(Intent(stack=stack)).observed, stack)
     shown = resources if address is None else _named(address, resources, stack)

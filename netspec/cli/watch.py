@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netspec.cli.apply import recover
+from netspec.cli.generations import drafted_if_possible, kept, refuse_if_suspended, remember
 from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
-from netspec.errors import NetspecError, Refused, SpecError, UsageError
+from netspec.errors import NetspecError, Refused, SpecError, Suspended, UsageError
 
 if TYPE_CHECKING:
     from netspec.engine.reconciler import Intent
@@ -118,15 +119,18 @@ class _Keeper:
         reconciler = session.reconciler()
         with exclusive(session.options.run_dir, session.options.lock_timeout):
             recover(session, reconciler)
+            refuse_if_suspended(session, intent.stack)
             proposal = reconciler.propose(intent)
             if proposal.diagnostics:
                 raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
             if not proposal.plan:
                 self._session.warn(reconciler.settle(proposal))
+                remember(session, proposal)
                 return
             self._session.warn(proposal.warnings)
             session.say(render(session.view(proposal), session.style(), verbose=session.options.verbose))
-            with interruptible(lambda _done, _known: None) as step:
+            draft = drafted_if_possible(session, proposal)
+            with kept(session, draft), interruptible(lambda _done, _known: None) as step:
                 reconciler.carry_out(proposal, step)
         drifted = len(proposal.drift) == len(proposal.plan.changes)
         session.say("Drift was repaired and verified." if drifted else "Applied and verified.")
@@ -135,6 +139,11 @@ class _Keeper:
         """Say once that the last good spec stays in force."""
         self._session.fail(error)
         self._session.note("netspec: the last good spec stays in force.")
+
+    def suspended(self, error: Suspended) -> None:
+        """Say once that nothing is done until it is resumed."""
+        self._session.diagnostics(error.diagnostics)
+        self._session.note("netspec: waiting; the network stays as it is.")
 
     def failed(self, error: NetspecError, retry_in: float) -> None:
         """Say what failed and when the next try is."""

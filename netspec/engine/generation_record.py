@@ -42,7 +42,7 @@ class Who:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The spec of a generation: its texts by name, and where they were.
+    """The spec of a generation: its texts by name, where they were, and the commit they were in.
 
     `lock` is the text of a lock file with all automatic addresses. No texts: nothing of the stack was wanted.
     """
@@ -51,6 +51,7 @@ class Source:
     lock: str = ""
     path: str = ""
     digest: str = ""
+    commit: Commit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +75,20 @@ class Head:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The whole of a generation: `plan` as the document that apply prints, `shown` as people saw it."""
+    """The whole of a generation: `plan` as the document that apply prints, `shown` as people saw it.
+
+    No source: what was applied is known, but not the spec it came from.
+    """
 
     head: Head
-    source: Source
+    source: Source | None
     plan: Mapping[str, Any]
     shown: str = ""
 
 
 def text_of(record: Record) -> str:
     """A record as three lines."""
-    head, source = record.head, record.source
-    commit = head.commit and {"id": head.commit.id, "dirty": head.commit.dirty}
+    head = record.head
     first = {
         "stack": head.stack,
         "time": head.time,
@@ -94,23 +97,46 @@ def text_of(record: Record) -> str:
         "netspec": head.netspec,
         "path": head.path,
         "spec_digest": head.spec_digest,
-        "commit": commit,
+        "commit": _document_of(head.commit),
         "back_to": head.back_to,
         "summary": dict(head.summary),
     }
-    files = [{"name": name, "text": text} for name, text in source.files]
-    second = {"files": files, "lock": source.lock, "plan": record.plan, "shown": record.shown}
-    lines = [json.dumps(first), json.dumps(second)]
+    source = None if record.source is None else source_document(record.source)
+    lines = [json.dumps(first), json.dumps({"spec": source, "plan": record.plan, "shown": record.shown})]
     digests = {MAGIC: FORMAT, "head": _digest(lines[0]), "body": _digest(lines[1])}
     return "\n".join([json.dumps(digests), *lines]) + "\n"
+
+
+def source_document(source: Source) -> dict[str, Any]:
+    """A source as JSON values."""
+    return {
+        "path": source.path,
+        "digest": source.digest,
+        "commit": _document_of(source.commit),
+        "files": [{"name": name, "text": text} for name, text in source.files],
+        "lock": source.lock,
+    }
+
+
+def source_of(document: Any) -> Source:  # noqa: ANN401  whatever JSON held
+    """The source that `source_document` was given. Raises Damaged."""
+    try:
+        return Source(
+            files=tuple((_text(each["name"]), _text(each["text"])) for each in document["files"]),
+            lock=_text(document["lock"]),
+            path=_text(document["path"]),
+            digest=_text(document["digest"]),
+            commit=_commit_of(document["commit"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged(f"its spec is not of the form that netspec writes ({error})") from None
 
 
 def head_of(digests: str, line: str) -> Head:
     """The head, from the first two lines of a record. Raises Damaged."""
     found = _checked(digests, "head", line)
     try:
-        commit, back_to = found["commit"], found["back_to"]
-        who = found["who"]
+        who, back_to = found["who"], found["back_to"]
         return Head(
             stack=_text(found["stack"]),
             time=_text(found["time"]),
@@ -119,7 +145,7 @@ def head_of(digests: str, line: str) -> Head:
             netspec=_text(found["netspec"]),
             path=_text(found["path"]),
             spec_digest=_text(found["spec_digest"]),
-            commit=None if commit is None else Commit(_text(commit["id"]), commit["dirty"] is True),
+            commit=_commit_of(found["commit"]),
             back_to=None if back_to is None else _number(back_to),
             summary={_text(name): _number(number) for name, number in found["summary"].items()},
         )
@@ -135,8 +161,7 @@ def parse(text: str) -> Record:
     head = head_of(lines[0], lines[1])
     found = _checked(lines[0], "body", lines[2])
     try:
-        files = tuple((_text(each["name"]), _text(each["text"])) for each in found["files"])
-        source = Source(files=files, lock=_text(found["lock"]), path=head.path, digest=head.spec_digest)
+        source = None if found["spec"] is None else source_of(found["spec"])
         return Record(head=head, source=source, plan=_mapping(found["plan"]), shown=_text(found["shown"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Damaged(f"its body is not of the form that netspec writes ({error})") from None
@@ -169,6 +194,14 @@ def _mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{value!r:.40} is no mapping")
     return value
+
+
+def _document_of(commit: Commit | None) -> dict[str, Any] | None:
+    return None if commit is None else {"id": commit.id, "dirty": commit.dirty}
+
+
+def _commit_of(value: Any) -> Commit | None:  # noqa: ANN401
+    return None if value is None else Commit(_text(value["id"]), dirty=value["dirty"] is True)
 
 
 def _digest(line: str) -> str:

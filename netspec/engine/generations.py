@@ -84,7 +84,7 @@ class Generations:
     def __init__(self, state_dir: Path, stack: str) -> None:
         """Directories are made when something is written."""
         self._state_dir = state_dir
-        self._stack = stack
+        self.stack = stack
         self.folder = state_dir / FOLDER / stack
         self._unusable: dict[Entry | None, Exception] = {}
         self.warnings: list[Diagnostic] = []
@@ -114,8 +114,8 @@ class Generations:
             return found
         if entry in self._unusable:
             reason = _reason(self._unusable[entry])
-            raise NetspecError(f"Generation {number} of stack {self._stack} cannot be used: {reason}. {self._known()}")
-        raise NetspecError(f"Stack {self._stack} has no generation {number}. {self._known()}")
+            raise NetspecError(f"Generation {number} of stack {self.stack} cannot be used: {reason}. {self._known()}")
+        raise NetspecError(f"Stack {self.stack} has no generation {number}. {self._known()}")
 
     def pinned(self) -> Entry | None:
         """The generation that holds the stack where it is; None where nothing does."""
@@ -129,7 +129,7 @@ class Generations:
         """
         folder = self._prepared()
         write_aside(folder / DRAFT, text_of(record))
-        return Draft(folder / DRAFT, self._next())
+        return Draft(self.stack, folder / DRAFT, self._next())
 
     def append(self, record: Record, standing: Standing = Standing.GOOD) -> int:
         """Add a generation and return its number. Raises Refused."""
@@ -215,7 +215,7 @@ class Generations:
     def _leave_out(self, entry: Entry, error: Exception) -> None:
         if entry not in self._unusable:
             self._unusable[entry] = error
-            message = f"generation {entry.number} of stack {self._stack} is left out: {_reason(error)}"
+            message = f"generation {entry.number} of stack {self.stack} is left out: {_reason(error)}"
             hint = f"the file is {self.folder / entry.name}"
             self.warnings.append(Diagnostic("NS0643", message, hint=hint, severity=Severity.WARNING))
 
@@ -253,6 +253,7 @@ class Generations:
 class Draft:
     """A record on disk that is no generation yet. One that a crash has left is written over by the next."""
 
+    stack: str
     path: Path
     number: int
 

@@ -12,6 +12,7 @@ from netspec.core.state import EMPTY, State, provided, prunable
 from netspec.diagnostics import Diagnostic
 from netspec.engine.applied import AppliedRecord, drifted
 from netspec.engine.executor import Refusal, Restoration, StepProgress, StepRefused, execute, restore, unwatched
+from netspec.engine.generation_record import Source
 from netspec.engine.journal import Entry, Journal
 from netspec.engine.leases import LeaseRecord, displaced
 from netspec.engine.observation import observed_state
@@ -45,7 +46,7 @@ class Intent:
     `desire` gives the desired state on a host as it is, and raises SpecError for what only that shows;
     `sysctls` are the keys it must know, `inner` those of namespaces; `references` are the namespaces of others, by
     endpoint; `links` the host's own links that it names; `place_of` finds places in the spec; `remarks` says why
-    addresses move.
+    addresses move; `source` is the spec, asked for after `desire`: None where it is not known.
     """
 
     stack: str
@@ -56,6 +57,7 @@ class Intent:
     links: frozenset[str] = frozenset()
     place_of: PlaceOf = lambda _address: None
     remarks: Callable[[Present], tuple[Diagnostic, ...]] = unremarkable
+    source: Callable[[], Source | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from netspec.engine.triggers import Wake
-from netspec.errors import Interrupted, NetspecError, SpecError
+from netspec.errors import Interrupted, NetspecError, SpecError, Suspended
 
 Spec = TypeVar("Spec")
 
 BACKOFF_FIRST, BACKOFF_LONGEST = 1.0, 300.0
 """Seconds to wait after a first failure, and after many; each is twice the one before."""
+
+LOOK_FOR_RESUME = 5.0
+"""Seconds between two looks whether a suspended stack has been resumed, where the interval is not shorter."""
 
 
 class Reporter(Protocol):
@@ -18,6 +21,9 @@ class Reporter(Protocol):
 
     def invalid(self, error: SpecError) -> None:
         """The spec became invalid; the last good one stays in force."""
+
+    def suspended(self, error: Suspended) -> None:
+        """The stack was rolled back: nothing is done until it is resumed."""
 
     def failed(self, error: NetspecError, retry_in: float) -> None:
         """A reconciliation failed."""
@@ -47,6 +53,7 @@ class Watcher(Generic[Spec]):
     _good: Loading[Spec] | None = None
     _complaint: str = ""
     _failures: int = field(default=0)
+    _suspended: bool = field(default=False)
 
     def run(self) -> None:
         """Work until told to stop. Raises SpecError only where the very first spec is invalid."""
@@ -75,10 +82,15 @@ class Watcher(Generic[Spec]):
             self.reconcile(self._good.spec)
         except Interrupted:
             self.wake.stop()
+        except Suspended as error:
+            if not self._suspended:
+                self.report.suspended(error)
+            self._suspended = True
+            return min(self.interval, LOOK_FOR_RESUME)
         except NetspecError as error:
             pause = min(BACKOFF_FIRST * 2.0 ** min(self._failures, 16), BACKOFF_LONGEST)
             self._failures += 1
             self.report.failed(error, pause)
             return pause
-        self._failures = 0
+        self._failures, self._suspended = 0, False
         return self.interval

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from netspec.core.change import Change
 from netspec.core.plan import Plan
@@ -17,9 +18,9 @@ _NARROWEST, _WIDEST = 24, 96
 """Columns of the shortest address column, and of the longest line before its place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PlanView:
-    """What a report of a plan needs to know."""
+    """What a report of a plan needs to know. Without slots: what takes long for a large plan is worked out once."""
 
     host: str
     stack: str
@@ -29,7 +30,7 @@ class PlanView:
     drift: frozenset[Key] = frozenset()
     place_of: Callable[[str], Place | None] = lambda _address: None
 
-    @property
+    @cached_property
     def objects(self) -> tuple[ObjectChange, ...]:
         """The objects that change."""
         return by_object(self.plan.changes, self.desired, self.observed, self.drifted)
@@ -39,7 +40,7 @@ class PlanView:
         """What has moved in the kernel since the last apply; not what this plan will move, and sets again."""
         return self.drift - {change.key for change in self.plan.changes if is_set_again(change)}
 
-    @property
+    @cached_property
     def known(self) -> frozenset[str]:
         """All objects of the stack, in the spec or in the kernel."""
         ours = owned_by(self.stack)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
 
 from netspec.diagnostics import Diagnostic, Place, Severity
 from netspec.kinds import sections
+from netspec.kinds._addressing import LOCK_FILE
 from netspec.kinds._contract import Finding, Section, SpecModel
 from netspec.kinds._intent import UNLOCKED, Lock
 from netspec.kinds._prefixes import with_prefixes
@@ -23,6 +25,7 @@ from netspec.kinds._types import text, wrong
 from netspec.kinds.endpoint import InterfaceSpec
 from netspec.spec.judgement import diagnostic_of, judge
 from netspec.spec.lockfile import lock_of
+from netspec.spec.lockfile import parse as parse_lock
 from netspec.spec.source import SourceFile, digest, read
 from netspec.spec.tree import Tree, load
 
@@ -68,7 +71,7 @@ def document_model(found: tuple[Section, ...] | None = None) -> type[BaseModel]:
 class Loaded:
     """A valid document, with what is needed to point into it. `digest` is SHA-256 over the texts, in hex.
 
-    `lock` is what the lock file beside it says.
+    `lock` is what the lock file beside it says; `path` is where it was read from, empty where it was no path.
     """
 
     document: Any
@@ -76,6 +79,7 @@ class Loaded:
     digest: str
     files: tuple[SourceFile, ...]
     lock: Lock = UNLOCKED
+    path: str = ""
 
     def place_of(self, address: str) -> Place | None:
         """The place of an address like `endpoint/redis.publish[0]`; None for what is not in the spec."""
@@ -120,7 +124,16 @@ def load_document(path: str) -> Loaded:
     files = read(path)
     tree = load(files)
     document = parse(tree)
-    return Loaded(document, tree, digest(files), files, lock_of(path, document.stack))
+    place = "" if path == "-" else str(Path(path).absolute())
+    return Loaded(document, tree, digest(files), files, lock_of(path, document.stack), place)
+
+
+def document_in(files: tuple[SourceFile, ...], lock: str) -> Loaded:
+    """The spec in texts that were read before, `lock` being the text of its lock file. Raises SpecError."""
+    tree = load(files)
+    document = parse(tree)
+    locked = parse_lock(Path(LOCK_FILE), lock.encode()).get(document.stack, {}) if lock else {}
+    return Loaded(document, tree, digest(files), files, Lock(addresses=locked))
 
 
 def parse(tree: Tree, found: tuple[Section, ...] | None = None) -> Any:  # noqa: ANN401  the assembled model

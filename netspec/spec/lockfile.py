@@ -48,6 +48,11 @@ def read(path: Path) -> Mapping[str, Addresses]:
     except OSError as error:
         hint = "make it a readable file, or remove it"
         raise _wrong("NS0253", f"{path} cannot be read: {error.strerror}", hint) from None
+    return parse(path, content)
+
+
+def parse(path: Path, content: bytes) -> Mapping[str, Addresses]:
+    """The locked addresses of every stack in the text of a lock file. Raises SpecError."""
     document = _parsed(path, content)
     try:
         return {stack: dict(_entries(entry["addresses"])) for stack, entry in document["stacks"].items()}
@@ -68,7 +73,7 @@ def write(path: Path, stack: str, addresses: Addresses) -> bool:
     known = read(path)
     if known.get(stack, {}) == addresses:
         return False
-    text = _text({name: each for name, each in {**known, stack: addresses}.items() if each})
+    text = text_of({name: each for name, each in {**known, stack: addresses}.items() if each})
     target = path.resolve()
     try:
         _replace(target, text)
@@ -128,8 +133,8 @@ def _address(written: object) -> Address:
         raise ValueError(f'"{written}" is not an address') from None
 
 
-def _text(stacks: Mapping[str, Addresses]) -> str:
-    """A line for each endpoint: what changes is seen in a difference of two versions."""
+def text_of(stacks: Mapping[str, Addresses]) -> str:
+    """The text of a lock file: a line for each endpoint, so that a difference of two versions shows what changes."""
     parts = []
     for name in sorted(stacks):
         lines = [f"        {_json(endpoint)}: {_json(each)}" for endpoint, each in _by_endpoint(stacks[name]).items()]

@@ -26,12 +26,14 @@ _COUNTS = {
 
 
 def output_schemas(reference: str) -> dict[str, Schema]:
-    """By command: plan, validate and show; and of what each of them prints when it fails."""
+    """By command, and of what each of them prints when it fails."""
     definitions = _resources(reference)
     return {
         "plan": _document("What plan and apply print: the changes.", _plan_fields(), definitions),
         "validate": _document("What validate prints.", {"valid": {"type": "boolean"}, "diagnostics": _DIAGNOSTICS}),
         "show": _document("What show prints: the objects of a stack.", _show_fields(), definitions),
+        "history": _document("What history prints: the generations of a stack.", _history_fields()),
+        "generation": _document("What show prints of a generation.", {**_head_fields(), **_body_fields()}),
         "error": _document("What a command prints that fails.", {"error": _ERROR, "diagnostics": _DIAGNOSTICS}),
     }
 
@@ -142,3 +144,52 @@ def _show_fields() -> Schema:
         {"address": _text("The object of the spec.", examples=["endpoint/redis"]), "resources": _list(resource)}
     )
     return {"stack": _text("Whose objects these are."), "objects": _list(entry)}
+
+
+def _history_fields() -> Schema:
+    return {
+        "stack": _text("Whose generations these are."),
+        "last_good": _number_or_null("The one that a boot brings back; null where there is none."),
+        "suspended_at": _number_or_null(
+            "The one that the stack stays at until it is resumed; null where it may change."
+        ),
+        "generations": _list(_object(_head_fields()), "The oldest comes first."),
+    }
+
+
+def _head_fields() -> Schema:
+    who = {
+        "uid": _COUNT,
+        "user": _text("Its name, or empty."),
+        "sudo_user": _text("Who became that user by sudo, or empty."),
+    }
+    commit = _object(
+        {"id": _TEXT, "dirty": {"description": "Whether a file of the spec was not as in it.", "type": "boolean"}}
+    )
+    return {
+        "stack": _text("Whose generation it is."),
+        "generation": {"description": "Its number.", "type": "integer", "minimum": 1},
+        "state": {"description": "What became of it.", "enum": ["good", "pending", "undone"]},
+        "pinned": {"description": "Whether the stack stays at it until it is resumed.", "type": "boolean"},
+        "time": _text("When it was applied, in UTC.", examples=["2026-11-26T18:00:00Z"]),
+        "command": _text("The command line."),
+        "who": _object(who, "Who applied it."),
+        "netspec": _text("The version of netspec that applied it."),
+        "path": _text("Where the spec was read from, or empty."),
+        "spec_digest": _text("SHA-256 over the texts of the spec, in hex; empty where there was none."),
+        "commit": {"description": "The git commit of the spec; null outside git.", "anyOf": [commit, {"type": "null"}]},
+        "back_to": _number_or_null("The generation whose spec was applied again; null where it was none."),
+        "summary": {"description": "Objects that changed, counted.", "type": "object", "additionalProperties": _COUNT},
+    }
+
+
+def _body_fields() -> Schema:
+    files = _list(_object({"name": _TEXT, "text": _TEXT}), "The texts of the spec; none where all was removed.")
+    lock = _text("A lock file with all automatic addresses, or empty.")
+    spec = _object({"files": files, "lock": lock})
+    plan = {"description": "What was changed, in the form that `plan` prints.", "type": "object"}
+    return {"spec": {"description": "Null where it is not known.", "anyOf": [spec, {"type": "null"}]}, "plan": plan}
+
+
+def _number_or_null(description: str) -> Schema:
+    return {"description": description, "anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}

@@ -38,6 +38,7 @@ PATIENT = """sleep() { command sleep "$(awk "BEGIN { print 4 * $1 }")"; }"""
 VOLATILE = (
     (re.compile(r"\bin \d+\.\d+ s\b"), "in 0.05 s"),
     (re.compile(r"\bprocess \d+ \("), "process 4711 ("),
+    (re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "2026-11-26T18:00:00Z"),
     (re.compile(r"^\.script: (line \d+: )?", re.MULTILINE), "bash: "),
 )
 """What differs from run to run, and what a page shows for it."""
@@ -146,7 +147,9 @@ def _run(script: str, directory: Path) -> list[tuple[str, int]]:
     programs.mkdir()
     (programs / "netspec").write_text(f'#!/bin/sh\nexec {sys.executable} -m netspec "$@"\n', encoding="ascii")
     (programs / "netspec").chmod(0o755)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NETSPEC_", "LC_", "LANG"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("NETSPEC_", "LC_", "LANG", "SUDO_"))
+    }
     path = f"{programs}:{kept.get('PATH', '')}:/usr/sbin:/sbin"
     environment = {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "NETSPEC_HOST": "host", "LC_ALL": "C.UTF-8"}
     command = [str(programs / "netspec"), "sandbox", ".empty.yaml", "--", "bash", "--noprofile", "--norc", ".script"]

@@ -12,7 +12,7 @@ from netspec.diagnostics import Diagnostic
 from netspec.engine import triggers
 from netspec.engine.triggers import Wake, files
 from netspec.engine.watcher import BACKOFF_LONGEST, Loading, Watcher
-from netspec.errors import ApplyFailed, Interrupted, NetspecError, SpecError
+from netspec.errors import ApplyFailed, Interrupted, NetspecError, SpecError, Suspended
 
 
 def invalid(words: str) -> SpecError:
@@ -62,6 +62,10 @@ class World:
         """It is noted."""
         self.log.append(f"invalid {error.diagnostics[0].message}")
 
+    def suspended(self, error: Suspended) -> None:
+        """It is noted."""
+        self.log.append(f"suspended {error.message}")
+
     def failed(self, _error: NetspecError, retry_in: float) -> None:
         """It is noted."""
         self.log.append(f"failed, again in {retry_in:g}")
@@ -89,6 +93,19 @@ def test_it_follows_the_spec() -> None:
     world = World()
 
     assert world.run(world.put("spec", "b"))[2:] == ["reconcile b", "wait 30"]
+
+
+def test_a_suspended_stack_is_waited_for_and_said_once() -> None:
+    """It is no failure: nothing backs off, and the look at it is frequent; once resumed, all is as before."""
+    world = World(outcome=Suspended("held"))
+    resumed, held = world.put("outcome", None), world.put("outcome", Suspended("again"))
+
+    assert world.run(lambda: None, resumed, held) == [
+        *("reconcile a", "suspended held", "wait 5"),
+        *("reconcile a", "wait 5"),
+        *("reconcile a", "wait 30"),
+        *("reconcile a", "suspended again", "wait 5"),
+    ]
 
 
 def test_an_invalid_spec_keeps_the_last_good_one_and_says_so_once() -> None:

@@ -1,0 +1,87 @@
+"""`netspec apply --boot`: the last good generation of every stack, out of the state directory alone."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import typer
+
+from netspec.cli.generations import generations, intent_of
+from netspec.cli.session import Session
+from netspec.errors import Interrupted, NetspecError, NotRestored, Refused, UsageError
+
+if TYPE_CHECKING:
+    from netspec.engine.reconciler import Reconciler
+
+WORST_FIRST = (4, 3, 1, 6, 77, 65, 69)
+"""Of several exit codes, the one to end with: first what a person is needed for."""
+
+
+def bring_back(session: Session) -> None:
+    """Make the kernel equal the last good generation of each stack, or of that of --stack. Records nothing.
+
+    A stack that fails does not stop the others. Raises typer.Exit with the worst code.
+    """
+    from netspec.cli.apply import recover
+    from netspec.engine.generations import stacks
+    from netspec.engine.lock import exclusive
+    from netspec.kernel.privileges import require
+
+    if session.as_json or session.options.json_into is not None:
+        raise UsageError("--boot has no JSON form: netspec history --output json shows what it brings.")
+    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
+    state_dir = session.options.state_dir
+    wanted = (session.options.stack,) if session.options.stack else stacks(state_dir)
+    reconciler = session.reconciler()
+    failed: list[int] = []
+    with exclusive(session.options.run_dir, session.options.lock_timeout):
+        try:
+            recover(session, reconciler)
+        except NotRestored as error:
+            session.fail(error)
+            failed.append(error.exit_code)
+        if not wanted:
+            session.say(f"No stack has a generation in {state_dir}: there is nothing to bring back.")
+        for stack in wanted:
+            failed.extend(_tried(session, reconciler, stack))
+    if failed:
+        raise typer.Exit(worst(failed))
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The code to end with."""
+    return min(codes, key=lambda code: WORST_FIRST.index(code) if code in WORST_FIRST else len(WORST_FIRST))
+
+
+def _tried(session: Session, reconciler: "Reconciler", stack: str) -> list[int]:
+    """Bring one stack back; what it failed with."""
+    try:
+        session.say(_brought(session, reconciler, stack))
+    except Interrupted:
+        raise
+    except NetspecError as error:
+        session.note(f"netspec: stack {stack}:")
+        session.fail(error)
+        return [error.exit_code]
+    return []
+
+
+def _brought(session: Session, reconciler: "Reconciler", stack: str) -> str:
+    """Bring one stack back, and what became of it in a sentence."""
+    from netspec.engine.interrupts import interruptible
+
+    store = generations(session, stack)
+    last = store.last_good()
+    session.warn(store.warnings)
+    if last is None:
+        return f"Stack {stack}: no good generation, nothing to bring back."
+    proposal = reconciler.propose(intent_of(session, last))
+    session.warn(proposal.warnings)
+    if proposal.diagnostics:
+        raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
+    if not proposal.plan:
+        return f"Stack {stack}: as generation {last.entry.number} wants it."
+    with interruptible(lambda _done, _known: None) as step:
+        session.warn(reconciler.carry_out(proposal, step))
+    number = len(session.view(proposal).objects)
+    changes = f"{number} change{'' if number == 1 else 's'}"
+    return f"Stack {stack}: generation {last.entry.number} is back: {changes}, verified."
