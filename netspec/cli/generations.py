@@ -17,8 +17,9 @@ from netspec.diagnostics import Diagnostic, Severity
 from netspec.errors import NetspecError, Refused, Suspended
 
 if TYPE_CHECKING:
+    from netspec.engine.generation_names import Entry
     from netspec.engine.generation_record import Commit, Record, Source, Who
-    from netspec.engine.generations import Draft, Entry, Generation, Generations
+    from netspec.engine.generations import Draft, Generation, Generations
     from netspec.engine.reconciler import Intent, Proposal
 
 LONGEST_COMMAND = 500
@@ -164,8 +165,7 @@ def _record(session: Session, proposal: "Proposal", back: Return | None) -> "Rec
     source, view = proposal.intent.source(), session.view(proposal)
     if source is not None and source.commit is None and back is None:
         source = replace(source, commit=_commit(source))
-    # What a terminal could not show either: half surrogates of file names.
-    shown = render(view).encode(errors="replace").decode()
+    shown = "".join(f"{printable(line)}\n" for line in render(view).splitlines())
     head = Head(
         stack=proposal.intent.stack,
         time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

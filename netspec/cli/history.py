@@ -10,8 +10,8 @@ from netspec.cli.output import write
 from netspec.cli.session import Session
 
 if TYPE_CHECKING:
+    from netspec.engine.generation_names import Entry
     from netspec.engine.generation_record import Head
-    from netspec.engine.generations import Entry
     from netspec.report.history import GenerationView
 
 

@@ -8,7 +8,6 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from netspec.engine.directories import (
     sync_directory,
     write_aside,
 )
+from netspec.engine.generation_names import Entry, Standing, entry_of, set_aside_number
 from netspec.engine.generation_record import Damaged, Head, Record, head_of, parse, text_of
 from netspec.errors import NetspecError, Refused
 
@@ -32,31 +32,7 @@ LONGEST_LINE = 1024 * 1024
 KEPT = 50
 """Generations that are kept unless said otherwise."""
 
-_NAME = re.compile(r"(?P<number>[1-9][0-9]{0,17})\.(?P<standing>good|pending|undone)(?P<pinned>\.pinned)?\.json")
-_SET_ASIDE = re.compile(r"(?P<number>[1-9][0-9]{0,17})\..*\.damaged")
 _STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
-
-
-class Standing(StrEnum):
-    """What became of a generation: it holds, its confirm window is open, or it was taken back."""
-
-    GOOD = "good"
-    PENDING = "pending"
-    UNDONE = "undone"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A generation by its name. `pinned` where nothing but a rollback may follow until it is resumed."""
-
-    number: int
-    standing: Standing
-    pinned: bool = False
-
-    @property
-    def name(self) -> str:
-        """Of its file."""
-        return f"{self.number}.{self.standing}{'.pinned' if self.pinned else ''}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +67,7 @@ class Generations:
 
     def entries(self) -> tuple[Entry, ...]:
         """All that are there, by name alone, in the order of their numbers."""
-        found = (_entry(name) for name in self._names())
+        found = (entry_of(name) for name in self._names())
         return tuple(sorted((each for each in found if each is not None), key=lambda each: (each.number, each.name)))
 
     def listed(self) -> tuple[Listed, ...]:
@@ -164,8 +140,8 @@ class Generations:
                 (self.folder / each.name).unlink()
         oldest = min((each.number for each in self.entries()), default=0)
         for name in self._names():
-            aside = _SET_ASIDE.fullmatch(name)
-            if aside is not None and int(aside["number"]) < oldest:
+            number = set_aside_number(name)
+            if number is not None and number < oldest:
                 with contextlib.suppress(OSError):
                     (self.folder / name).unlink()
 
@@ -199,7 +175,7 @@ class Generations:
             if file is None:
                 return None
             with file:
-                return head_of(*(file.readline(LONGEST_LINE).rstrip("\n") for _ in range(2)))
+                return self._own(head_of(*(file.readline(LONGEST_LINE).rstrip("\n") for _ in range(2))))
         except (Damaged, OSError, Refused) as error:
             self._leave_out(entry, error)
             return None
@@ -207,10 +183,19 @@ class Generations:
     def _whole(self, entry: Entry) -> Generation | None:
         try:
             text = read_private(self.folder / entry.name)
-            return None if text is None else Generation(entry, parse(text))
+            if text is None:
+                return None
+            record = parse(text)
+            self._own(record.head)
+            return Generation(entry, record)
         except (Damaged, OSError, Refused) as error:
             self._leave_out(entry, error)
             return None
+
+    def _own(self, head: Head) -> Head:
+        if head.stack != self.stack:
+            raise Damaged(f"it is of stack {head.stack}")
+        return head
 
     def _leave_out(self, entry: Entry, error: Exception) -> None:
         if entry not in self._unusable:
@@ -235,8 +220,8 @@ class Generations:
 
     def _next(self) -> int:
         """Numbers are given once: those of what is damaged count."""
-        found = (_NAME.fullmatch(name) or _SET_ASIDE.fullmatch(name) for name in self._names())
-        return max((int(each["number"]) for each in found if each is not None), default=0) + 1
+        aside = [number for number in map(set_aside_number, self._names()) if number is not None]
+        return max((*aside, *(each.number for each in self.entries())), default=0) + 1
 
     def _rename(self, before: Entry, after: Entry) -> None:
         if before != after:
@@ -278,14 +263,6 @@ def stacks(state_dir: Path) -> tuple[str, ...]:
         return tuple(sorted(each.name for each in folder.iterdir() if _STACK.fullmatch(each.name)))
     except OSError as error:
         raise Refused(f"cannot read {folder}: {error.strerror}.") from None
-
-
-def _entry(name: str) -> Entry | None:
-    found = _NAME.fullmatch(name)
-    if found is None:
-        return None
-    standing, pinned = Standing(found["standing"]), found["pinned"] is not None
-    return Entry(number=int(found["number"]), standing=standing, pinned=pinned)
 
 
 def _reason(error: Exception) -> str:

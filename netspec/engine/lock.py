@@ -24,7 +24,7 @@ def exclusive(run_dir: Path, timeout: float) -> Iterator[None]:
     try:
         _acquire(descriptor, timeout)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {_command()}\n".encode(), 0)
+        os.pwrite(descriptor, f"{os.getpid()} {_command()}\n".encode(errors="replace"), 0)
         yield
         os.ftruncate(descriptor, 0)
     finally:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netspec.engine.generation_names import Standing
 from netspec.engine.generation_record import Commit, Damaged, Head, Record, Source, Who, parse, text_of
-from netspec.engine.generations import DRAFT, Generations, Standing, stacks
+from netspec.engine.generations import DRAFT, Generations, stacks
 from netspec.errors import NetspecError, Refused
 
 GOOD, PENDING, UNDONE = Standing.GOOD, Standing.PENDING, Standing.UNDONE
@@ -420,7 +421,11 @@ def test_every_stack_has_its_own(store: Generations, tmp_path: Path) -> None:
     """And they are listed for the boot."""
     assert stacks(tmp_path / "state") == ()
     store.append(record("a"))
-    assert Generations(tmp_path / "state", "shop.eu").append(record("b")) == 1
+    shop = Generations(tmp_path / "state", "shop.eu")
+    assert shop.append(record("b", stack="shop.eu")) == 1
+    (shop.folder / "2.good.json").write_bytes((store.folder / "1.good.json").read_bytes())
+    assert [each.entry.number for each in shop.listed()] == [1]
+    assert "it is of stack default" in shop.warnings[0].message
     (store.folder.parent / ".hidden").mkdir()
 
     assert stacks(tmp_path / "state") == ("default", "shop.eu")
