@@ -89,11 +89,13 @@ def common(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name each kernel object in plans.")] = False,
     state_dir: Annotated[
-        Path, typer.Option(envvar="NETSPEC_STATE_DIR", metavar="DIR", help="Records that outlive a reboot.")
+        Path,
+        # Who may not read it is told so by the command that needs it.
+        typer.Option(envvar="NETSPEC_STATE_DIR", metavar="DIR", readable=False, help="Records that outlive a reboot."),
     ] = Path("/var/lib/netspec"),
-    run_dir: Annotated[Path, typer.Option(envvar="NETSPEC_RUN_DIR", metavar="DIR", help="Lock and journal.")] = Path(
-        "/run/netspec"
-    ),
+    run_dir: Annotated[
+        Path, typer.Option(envvar="NETSPEC_RUN_DIR", metavar="DIR", readable=False, help="Lock and journal.")
+    ] = Path("/run/netspec"),
     lock_timeout: Annotated[
         float,
         typer.Option(envvar="NETSPEC_LOCK_TIMEOUT", min=0, metavar="SECONDS", help="Wait this long for another apply."),

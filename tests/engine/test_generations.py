@@ -144,8 +144,12 @@ class PowerCut(BaseException):
     """Nothing runs after it."""
 
 
+def unsynced(_descriptor: int) -> None:
+    """Nobody waits for a disk."""
+
+
 @contextlib.contextmanager
-def power_cut_at(call: int) -> Iterator[list[str]]:
+def power_cut_at(call: int, sync: Callable[[int], None] = unsynced) -> Iterator[list[str]]:
     """The power goes at the system call number `call` that changes files; those before it are listed."""
     done: list[str] = []
 
@@ -159,7 +163,7 @@ def power_cut_at(call: int) -> Iterator[list[str]]:
         return called
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(os, "fsync", cut("fsync", lambda _descriptor: None))
+        patched.setattr(os, "fsync", cut("fsync", sync))
         for name in ("rename", "unlink", "mkdir"):
             patched.setattr(Path, name, cut(name, getattr(Path, name)))
         patched.setattr(os, "open", cut("open", os.open))
