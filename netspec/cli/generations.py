@@ -14,6 +14,7 @@ from netspec import __version__
 from netspec.cli.output import printable
 from netspec.cli.session import Session
 from netspec.diagnostics import Diagnostic, Severity
+from netspec.engine.generation_names import Standing
 from netspec.errors import NetspecError, Refused, Suspended
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def drafted_if_possible(session: Session, proposal: "Proposal") -> "Draft | None
 
 
 @contextmanager
-def kept(session: Session, draft: "Draft | None", back: Return | None = None) -> Iterator[None]:
+def kept(
+    session: Session, draft: "Draft | None", back: Return | None = None, standing: Standing = Standing.GOOD
+) -> Iterator[None]:
     """Make a draft a generation once what stands inside has been carried out and verified; drop it where it failed."""
     try:
         yield
@@ -90,7 +93,7 @@ def kept(session: Session, draft: "Draft | None", back: Return | None = None) ->
         raise
     if draft is not None:
         try:
-            draft.commit(pinned=back is not None)
+            draft.commit(standing, pinned=back is not None)
         except NetspecError as error:
             session.warn([_not_on_record(error)])
         _prune(session, draft.stack)

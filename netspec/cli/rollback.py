@@ -22,7 +22,6 @@ def register(app: typer.Typer) -> None:
         "Go back to an earlier generation, and stay there.",
         [
             ("netspec rollback", "to what was there before the last change"),
-            ("netspec plan --against 12", "what would going back to generation 12 change?"),
             ("netspec rollback 12", "go back to it"),
             ("netspec resume", "and on again"),
         ],
