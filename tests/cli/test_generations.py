@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ from netspec.cli.resume import resume
 from netspec.cli.rollback import rollback
 from netspec.cli.session import Session
 from netspec.engine.generation_names import Standing
+from netspec.engine.generation_record import Commit
 from netspec.engine.generations import Generations
 from netspec.engine.reconciler import Reconciler
 from netspec.errors import ApplyFailed, NetspecError, Refused, Suspended, UsageError
@@ -36,6 +38,7 @@ from netspec.kernel.faulty import FaultyKernel
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Scope
 from netspec.spec.schemas import schemas
+from tests.engine.test_gitops import git
 
 ONE = "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/24]}}\nendpoints: {a: {bridge: br0}, b: {bridge: br0}}\n"
 TWO = "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/24]}}\nendpoints: {b: {bridge: br0}, c: {bridge: br0}}\n"
@@ -157,6 +160,32 @@ def test_a_generation_holds_spec_lock_plan_and_who(host: Host, monkeypatch: pyte
     Draft7Validator(schemas()["plan"]).validate(record.plan)
     assert "+ bridge/br0" in record.shown
     assert "netns/a" in [each["address"] for each in record.plan["changes"]]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_a_generation_holds_the_commit_of_its_spec(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    """With whether the spec and its lock file are as in it; going back is to the commit of then."""
+    host.apply(ONE)
+    git(host.directory, "init", "--quiet")
+    (host.directory / ".gitignore").write_text("state\nrun*\n", "utf-8")
+    (host.directory / "web.yaml").write_text(TWO, "utf-8")
+    git(host.directory, "add", ".")
+    git(host.directory, "commit", "--quiet", "-m", "two")
+    head = git(host.directory, "rev-parse", "HEAD")
+    host.apply(TWO)
+    (host.directory / "netspec.lock").write_text('{"netspec_lock": 1, "stacks": {}}', "utf-8")
+    host.apply(f"{TWO}# a remark\n")
+    host.apply(THREE)
+    host.run(rollback, 2)
+
+    commits = [each.head.commit for each in host.store().listed()]
+    dirty = Commit(head, dirty=True)
+    assert commits == [None, Commit(head, dirty=False), dirty, dirty, Commit(head, dirty=False)]
+    capsys.readouterr()
+    host.run(history)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [head[:12] in row for row in rows[1:]] == [True, False, False, True, False]
+    assert [f"{head[:12]}+" in row for row in rows[1:]] == [False, True, True, False, False]
 
 
 def test_an_apply_that_failed_is_no_generation(host: Host) -> None:
