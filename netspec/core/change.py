@@ -62,11 +62,12 @@ class Change:
             case Action.CREATE:
                 return Disruption.NONE
             case Action.DELETE:
-                return Disruption.RESET
+                return self.resource.farewell()
             case Action.REPLACE:
                 return self.resource.replacing
             case Action.UPDATE:
-                return max((each.rule.disruption for each in self.fields), default=Disruption.NONE)
+                effects = (self.resource.effect(each.rule, each.after) for each in self.fields)
+                return max(effects, default=Disruption.NONE)
 
 
 Predicate = Callable[[Resource], bool]

@@ -40,9 +40,17 @@ def identity(default: Any = dataclasses.MISSING) -> Any:  # noqa: ANN401  as dat
     return field(default=default, metadata={"policy": Policy.IDENTITY})
 
 
-def in_place(default: Any = None, disruption: Disruption = Disruption.LIVE) -> Any:  # noqa: ANN401
-    """A field that the kernel changes on the living object; None means the spec has no opinion."""
-    return field(default=default, metadata={"policy": Policy.IN_PLACE, "disruption": disruption})
+def in_place(
+    default: Any = None,  # noqa: ANN401
+    disruption: Disruption = Disruption.LIVE,
+    harmless: tuple[object, ...] = (),
+) -> Any:  # noqa: ANN401
+    """A field that the kernel changes on the living object; None means the spec has no opinion.
+
+    Changing it to one of the `harmless` values takes nothing from anybody: that is live.
+    """
+    told = {"policy": Policy.IN_PLACE, "disruption": disruption, "harmless": harmless}
+    return field(default=default, metadata=told)
 
 
 def replaces(default: Any = dataclasses.MISSING) -> Any:  # noqa: ANN401
@@ -108,6 +116,8 @@ class Resource:
     """How whoever writes resources as JSON shall write packed bytes."""
     replacing: ClassVar[Disruption] = Disruption.REBUILD
     """What replacing one does to traffic."""
+    deleting: ClassVar[Disruption] = Disruption.RESET
+    """What deleting one does to traffic."""
     guarded: ClassVar[bool] = False
     """A foreign object at the key of one that the spec wants is refused, never taken over."""
 
@@ -147,6 +157,14 @@ class Resource:
         """Fields whose value the kernel does not show just now, whatever stands in them: they are not compared."""
         return ()
 
+    def effect(self, rule: "FieldRule", after: object) -> Disruption:
+        """What changing one of its fields to `after` does to traffic."""
+        return min(rule.disruption, Disruption.LIVE) if after in rule.harmless else rule.disruption
+
+    def farewell(self) -> Disruption:
+        """What deleting it does to traffic."""
+        return self.deleting
+
     def evicts(self, other: "Resource") -> bool:  # noqa: ARG002  for those that override it
         """Whether what stands on this one, and is not wanted, goes even where it is not ours."""
         return False
@@ -163,11 +181,12 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """Name, policy and disruption of one compared field."""
+    """Name, policy and disruption of one compared field; `harmless` as with `in_place`."""
 
     name: str
     policy: Policy
     disruption: Disruption
+    harmless: tuple[object, ...] = ()
 
 
 _RULES: dict[type[Resource], tuple[FieldRule, ...]] = {}
@@ -185,4 +204,5 @@ def _rules(resource_type: type[Resource]) -> Iterator[FieldRule]:
     for each in dataclasses.fields(resource_type):
         policy = each.metadata.get("policy", Policy.CARRIED)
         if policy in (Policy.IN_PLACE, Policy.REPLACES):
-            yield FieldRule(each.name, policy, each.metadata.get("disruption", Disruption.REBUILD))
+            level = each.metadata.get("disruption", resource_type.replacing)
+            yield FieldRule(each.name, policy, level, each.metadata.get("harmless", ()))

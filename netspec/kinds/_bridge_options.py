@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from netspec.core.resource import Disruption, carried, in_place
+from netspec.core.resource import carried, in_place
 from netspec.kernel.operations import Attributes, LinkSet
 from netspec.kinds._links import Link
 from netspec.kinds._types import wrong
@@ -87,7 +87,7 @@ OPTIONS: Mapping[str, Option] = {
 class OptionedLink(Link):
     """A link with the options of a bridge; times in seconds."""
 
-    stp: bool | None = in_place(disruption=Disruption.FLAP)
+    stp: bool | None = in_place()
     priority: int | None = in_place()
     forward_delay: float | None = in_place()
     hello_time: float | None = in_place()

@@ -7,7 +7,7 @@ from typing import ClassVar
 from netspec.core.digest import digest
 from netspec.core.elements import mark as mark_field
 from netspec.core.judge import Judge, Reach, Ward
-from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place
+from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import ElementAdd, ElementDelete, FlowsCut, Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
@@ -24,11 +24,13 @@ class Admission(Resource):
 
     netns: str = identity()
     table: str = identity()
-    rules: str = in_place()
+    rules: str = in_place(disruption=Disruption.RESET)
     judge: Judge | None = carried(None)
 
     rank: ClassVar[int] = 2
     together: ClassVar[bool] = True
+    replacing: ClassVar[Disruption] = Disruption.RESET
+    deleting: ClassVar[Disruption] = Disruption.LIVE
 
     def key(self) -> Key:
         """`flows/NETNS/TABLE`."""

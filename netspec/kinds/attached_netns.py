@@ -21,6 +21,7 @@ class AttachedNetns(Resource):
     started: int | None = in_place(disruption=Disruption.NONE)
 
     rank: ClassVar[int] = 2
+    deleting: ClassVar[Disruption] = Disruption.NONE
     guarded: ClassVar[bool] = True
 
     def key(self) -> Key:

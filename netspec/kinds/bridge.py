@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netspec.core.elements import concat, ifname
-from netspec.core.resource import Mark, Resource, carried, in_place
+from netspec.core.resource import Disruption, Mark, Resource, carried, in_place
 from netspec.kernel.operations import Attributes, LinkAdd, LinkSet, Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._bridge_checks import check
@@ -58,7 +58,7 @@ class Bridge(OptionedLink):
     promote_secondaries: bool | None = in_place()
     filtered: bool | None = in_place()
     """Whether bridged frames pass the rules for IP, whatever bridge-nf-call-iptables says of other bridges."""
-    up: bool | None = in_place()
+    up: bool | None = in_place(disruption=Disruption.FLAP, harmless=(True,))
     exclusive: bool = carried(default=False)
     settings: Attributes = carried(())
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netspec.core.resource import Key, Mark, Resource, identity, in_place, replaces
+from netspec.core.resource import Disruption, Key, Mark, Resource, identity, in_place, replaces
 from netspec.kernel.operations import FileDelete, FileWrite, Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
@@ -22,11 +22,13 @@ class File(Resource):
 
     netns: str = identity()
     name: str = identity()
-    text: str | None = in_place()
-    mode: int | None = in_place(READABLE)
+    text: str | None = in_place(disruption=Disruption.NONE)
+    mode: int | None = in_place(READABLE, disruption=Disruption.NONE)
     sort: str = replaces(default="file")
 
     rank: ClassVar[int] = 7
+    replacing: ClassVar[Disruption] = Disruption.NONE
+    deleting: ClassVar[Disruption] = Disruption.NONE
     guarded: ClassVar[bool] = True
 
     def key(self) -> Key:

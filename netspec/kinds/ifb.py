@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netspec.core.resource import carried, in_place
+from netspec.core.resource import Disruption, carried, in_place
 from netspec.kernel.operations import LinkAdd, LinkSet, Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
@@ -15,7 +15,7 @@ class Ifb(Link):
     """An ifb link of ours."""
 
     mac: str | None = carried()
-    up: bool | None = in_place()
+    up: bool | None = in_place(disruption=Disruption.FLAP, harmless=(True,))
 
     def title(self) -> str:
         """What it is."""

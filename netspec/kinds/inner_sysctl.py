@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from netspec.core.elements import mark as mark_number
-from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place
+from netspec.core.resource import Disruption, FieldRule, Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import Operation, SysctlWrite
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Finding, Kind, Place
 from netspec.kinds._intent import Present
 from netspec.kinds.nat_element import NatElement, digest_of, element
+from netspec.kinds.sysctl import effect_of
 
 _OF_LINK = re.compile(r"net\.(ipv4|ipv6)\.(conf|neigh)\.([^.]+)\.([^.]+)")
 _OF_ALL = frozenset({"all", "default", "lo"})
@@ -59,6 +60,14 @@ class InnerSysctl(Resource):
     def disturbs(self) -> Iterator[Key]:
         """What follows it."""
         return (Key("sysctl", self.netns, name) for name in self.followers)
+
+    def effect(self, rule: FieldRule, after: object) -> Disruption:
+        """As on the host."""
+        return effect_of(self.name, after) if rule.name == "value" else rule.disruption
+
+    def farewell(self) -> Disruption:
+        """That of writing back what was."""
+        return effect_of(self.name, self.former)
 
     def title(self) -> str:
         """Name and value."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, in_place
+from netspec.core.resource import Disruption, FieldRule, Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import Attributes, LinkSet, Operation
 from netspec.kernel.snapshot import LinkRow, Snapshot
 from netspec.kinds._bridge_options import LEAST_STP_DELAY, NF_CALL, OPTIONS, Setting, unseen_options
@@ -63,9 +63,29 @@ class LinkField(Resource):
         if self.name == "stp":
             yield field_key(self.link, "forward_delay")
 
+    def effect(self, rule: FieldRule, after: object) -> Disruption:
+        """That of the same field of a link of ours."""
+        return _effect(self.name, str(after)) if rule.name == "value" else rule.disruption
+
+    def farewell(self) -> Disruption:
+        """That of writing back what was."""
+        return _effect(self.name, self.former or "")
+
     def title(self) -> str:
         """The value."""
         return f"{self.name} of {self.link} {'remembered' if self.value is None else self.value}"
+
+
+_HARMFUL = {
+    ("up", "off"): Disruption.FLAP,
+    ("port.isolated", "on"): Disruption.RESET,
+    ("port.hairpin", "off"): Disruption.RESET,
+}
+"""As with bridges and ports of ours; all else is live."""
+
+
+def _effect(name: str, value: str) -> Disruption:
+    return _HARMFUL.get((name, value), Disruption.LIVE)
 
 
 def field_key(link: str, name: str) -> Key:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import ClassVar
 
-from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, in_place
+from netspec.core.resource import Disruption, FieldRule, Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import ElementAdd, ElementDelete, FlowDelete, Operation
 from netspec.kernel.snapshot import ElementRow, Snapshot
 from netspec.kinds._contract import Kind
@@ -63,7 +63,7 @@ class NatElement(Resource):
     table: str = identity()
     set: str = identity()
     element: str = identity()
-    value: str = in_place(default="")
+    value: str = in_place(default="", disruption=Disruption.RESET)
     comment: str = carried("")
 
     rank: ClassVar[int] = 1
@@ -81,6 +81,14 @@ class NatElement(Resource):
     def cascades(self) -> Iterator[Key]:
         """Elements go with their table."""
         return self.requires()
+
+    def effect(self, rule: FieldRule, after: object) -> Disruption:  # noqa: ARG002  whatever it is, the old one goes
+        """Flows of a publication are cut; what else holds for flows that are on their way, `admission` judges."""
+        return self.farewell()
+
+    def farewell(self) -> Disruption:
+        """Likewise."""
+        return Disruption.RESET if self.set.startswith("publish") else Disruption.LIVE
 
     def title(self) -> str:
         """What it means to people."""

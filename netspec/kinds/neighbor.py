@@ -27,6 +27,7 @@ class Neighbor(Resource):
     pair: str = carried("")
 
     rank: ClassVar[int] = 6
+    deleting: ClassVar[Disruption] = Disruption.LIVE
 
     def key(self) -> Key:
         """`neighbor/NETNS/LINK/ADDRESS`."""

@@ -16,7 +16,7 @@ class Netns(Resource):
 
     name: str = identity()
     alias: str | None = in_place(disruption=Disruption.NONE)
-    lo_up: bool | None = in_place(default=True)
+    lo_up: bool | None = in_place(default=True, disruption=Disruption.FLAP, harmless=(True,))
     alive: bool = replaces(default=True)
 
     rank: ClassVar[int] = 2

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place
+from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import Attributes, LinkSet, Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
@@ -25,9 +25,9 @@ class Port(Resource):
 
     netns: str = identity()
     link: str = identity()
-    bridge: str | None = in_place()
-    hairpin: bool | None = in_place()
-    isolated: bool | None = in_place()
+    bridge: str | None = in_place(disruption=Disruption.RESET)
+    hairpin: bool | None = in_place(disruption=Disruption.RESET, harmless=(True,))
+    isolated: bool | None = in_place(disruption=Disruption.RESET, harmless=(False,))
     learning: bool | None = in_place()
     flood: bool | None = in_place()
     mcast_flood: bool | None = in_place()

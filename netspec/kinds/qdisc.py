@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place, replaces
+from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, in_place, replaces
 from netspec.kernel.operations import Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kernel.traffic_operations import HANDLE, QdiscAdd, QdiscDelete, burst_of, ticks
@@ -36,6 +36,7 @@ class Qdisc(Resource):
     queue: int = carried(0)
 
     rank: ClassVar[int] = 4
+    deleting: ClassVar[Disruption] = Disruption.LIVE
     guarded: ClassVar[bool] = True
 
     def key(self) -> Key:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netspec.core.resource import Key, Resource, identity, in_place
+from netspec.core.resource import Disruption, Key, Resource, identity, in_place
 from netspec.kernel.operations import Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kernel.traffic_operations import RedirectAdd, RedirectDelete
@@ -21,6 +21,7 @@ class Redirect(Resource):
     to: str | None = in_place()
 
     rank: ClassVar[int] = 5
+    deleting: ClassVar[Disruption] = Disruption.LIVE
 
     def key(self) -> Key:
         """`redirect/NETNS/LINK`."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from netspec.core.resource import Key, Mark, Resource, carried, identity, in_place
+from netspec.core.resource import Disruption, FieldRule, Key, Mark, Resource, carried, identity, in_place
 from netspec.kernel.operations import Operation, SysctlWrite
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Expansion, Finding, Kind, Section
@@ -30,6 +30,8 @@ _FORWARDING = 1
 """IPV4_DEVCONF_FORWARDING (`linux/ip.h`)."""
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}")
 """The kernel takes it, and prints decimal numbers."""
+_CUTTING = re.compile(r"net\.ipv[46]\.(conf\.[^.]+\.forwarding|ip_forward)=0|net\.ipv6\.conf\.[^.]+\.disable_ipv6=1")
+"""Values that stop what passes, or a whole family."""
 _KEY = re.compile(r"net(\.[A-Za-z0-9_@-]+|\.[A-Za-z0-9_-]+/[A-Za-z0-9_.-]+)+")
 
 
@@ -97,9 +99,22 @@ class Sysctl(Resource):
         """What follows it."""
         return (Key("sysctl", self.netns, name) for name in (*FOLLOWERS.get(self.name, ()), *self.followers))
 
+    def effect(self, rule: FieldRule, after: object) -> Disruption:
+        """It stops what passes, or is heard by what comes next alone."""
+        return effect_of(self.name, after) if rule.name == "value" else rule.disruption
+
+    def farewell(self) -> Disruption:
+        """That of writing back what was."""
+        return effect_of(self.name, self.former)
+
     def title(self) -> str:
         """The value."""
         return "remembered" if self.value is None else f"= {self.value}"
+
+
+def effect_of(name: str, value: object) -> Disruption:
+    """What giving a sysctl this value does to traffic."""
+    return Disruption.RESET if _CUTTING.fullmatch(f"{name}={value}") else Disruption.LIVE
 
 
 def observe(snapshot: Snapshot) -> Iterator[Sysctl]:

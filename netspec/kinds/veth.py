@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from netspec.core.resource import Key, carried, in_place, replaces
+from netspec.core.resource import Disruption, Key, carried, in_place, replaces
 from netspec.kernel.operations import AltnameAdd, AltnameDelete, Announce, LinkAdd, LinkSet, Operation, Peer
 from netspec.kernel.snapshot import LinkRow, Snapshot
 from netspec.kinds._contract import Kind
@@ -26,8 +26,8 @@ class Veth(Link):
     peer_mac: str | None = in_place()
     mtu: int | None = in_place()
     peer_mtu: int | None = in_place()
-    up: bool | None = in_place()
-    peer_up: bool | None = in_place()
+    up: bool | None = in_place(disruption=Disruption.FLAP, harmless=(True,))
+    peer_up: bool | None = in_place(disruption=Disruption.FLAP, harmless=(True,))
     addr_gen_mode: int | None = in_place()
     peer_addr_gen_mode: int | None = in_place()
     promote_secondaries: bool | None = in_place()
