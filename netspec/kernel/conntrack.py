@@ -1,4 +1,4 @@
-"""Connection tracking over ctnetlink: delete flows of a publication or that are no longer let in, count a target's.
+"""Connection tracking over ctnetlink: delete flows of a publication or that are no longer let in; list those alive.
 
 Flows of a publication are found by what they were before translation: protocol, destination and port. By the
 port of the target, which is what others go by, a flow is not found that was translated to another port.
@@ -9,17 +9,24 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 
 from netspec.core.judge import Flow
 from netspec.errors import PrivilegeMissing
 from netspec.kernel.operations import Address, FlowDelete, FlowsCut
 from netspec.kernel.port import KernelError
+from netspec.kernel.sightings import FlowRow
 
 DEADLINE = 10.0
 """Seconds for one request, from sending it to its last answer."""
+MOST_FLOWS = 50_000
+PATIENCE = 2.0
+"""What may be read for information: entries, and seconds for one IP version."""
+_COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
+_MODULES = Path("/sys/module")
 
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
 
@@ -28,7 +35,7 @@ _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 0x1, 0x4, 0x300
 _CT_GET, _CT_DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_*
 _CTA_TUPLE_ORIG, _CTA_TUPLE_REPLY, _CTA_STATUS, _CTA_PROTOINFO, _CTA_ID, _CTA_ZONE = 1, 2, 3, 4, 12, 18
-_IPS_DST_NAT = 1 << 5
+_IPS_SEEN_REPLY, _IPS_DST_NAT = 1 << 1, 1 << 5
 _CTA_TUPLE_IP, _CTA_TUPLE_PROTO = 1, 2
 _CTA_IP_SOURCES, _CTA_IP_DESTINATIONS = (1, 3), (2, 4)  # IPv4 and IPv6
 _CTA_PROTO_NUM, _CTA_PROTO_SRC_PORT, _CTA_PROTO_DST_PORT = 1, 2, 3
@@ -54,6 +61,7 @@ class _Flow:
     answering: Address
     answering_port: int
     translated: bool
+    answered: bool
     state: int
     name: bytes
     """The attributes that name this entry to the kernel: original tuple, id and zone, packed."""
@@ -98,18 +106,40 @@ def _seen(flow: _Flow) -> Flow:
     return Flow(flow.protocol, flow.source, flow.answering, flow.answering_port, flow.translated)
 
 
-def established(target: Address) -> int:
-    """How many flows now lead to `target`: established TCP connections, and UDP flows seen lately.
+def flows() -> Sequence[FlowRow] | None:
+    """The established flows of this namespace; None where they are too many to read in passing, or cannot be read.
 
-    Raises KernelError and PrivilegeMissing.
+    Asking would load a module that is not there, and looking changes nothing: without it there are none.
     """
+    if _MODULES.is_dir() and not (_MODULES / "nf_conntrack").exists():
+        return ()
+    found: list[FlowRow] = []
     try:
+        if _COUNT.exists() and int(_COUNT.read_text(encoding="ascii")) > MOST_FLOWS:
+            return None
         with _connection() as connection:
-            return sum(_alive(flow) for flow in _dump(connection, target.version) if flow.answering == target)
+            for version in (4, 6):
+                family = socket.AF_INET if version == 4 else socket.AF_INET6
+                for kind, body in _request(connection, _CT_GET, _NLM_F_DUMP, _nfgen(family), PATIENCE):
+                    flow = _flow(kind, body)
+                    found += [_row(flow)] if flow is not None and _alive(flow) else []
+                    if len(found) > MOST_FLOWS:
+                        return None
     except OSError as error:
-        if error.errno in _ABSENT:
-            return 0
-        raise _explained(error, None) from error
+        return () if error.errno in _ABSENT else None
+    return found
+
+
+def _row(flow: _Flow) -> FlowRow:
+    return FlowRow(
+        protocol=flow.protocol,
+        source=flow.source,
+        destination=flow.destination,
+        port=flow.port,
+        answering=flow.answering,
+        answering_port=flow.answering_port,
+        translated=flow.translated,
+    )
 
 
 def _matches(flow: _Flow, operation: FlowDelete) -> bool:
@@ -123,10 +153,11 @@ def _matches(flow: _Flow, operation: FlowDelete) -> bool:
 
 
 def _alive(flow: _Flow) -> bool:
-    return flow.state == _TCP_CONNTRACK_ESTABLISHED if flow.protocol == PROTOCOLS["tcp"] else True
+    """An established TCP connection, and of the rest what has been answered."""
+    return flow.state == _TCP_CONNTRACK_ESTABLISHED if flow.protocol == PROTOCOLS["tcp"] else flow.answered
 
 
-def _explained(error: OSError, operation: FlowDelete | FlowsCut | None) -> Exception:
+def _explained(error: OSError, operation: FlowDelete | FlowsCut) -> Exception:
     if error.errno == errno.EPERM:
         return PrivilegeMissing("Reading connection tracking needs the capability CAP_NET_ADMIN.")
     if isinstance(error, TimeoutError):
@@ -154,11 +185,14 @@ def _delete(connection: socket.socket, flow: _Flow) -> int:
     return 1
 
 
-def _request(connection: socket.socket, kind: int, flags: int, body: bytes) -> Iterator[tuple[int, bytes]]:
+def _request(
+    connection: socket.socket, kind: int, flags: int, body: bytes, patience: float | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Send one message; the payloads that answer it, until its acknowledgement or the end of the dump."""
     sequence = time.monotonic_ns() & 0x7FFFFFFF
-    deadline = time.monotonic() + DEADLINE
-    connection.settimeout(DEADLINE)
+    patience = DEADLINE if patience is None else patience
+    deadline = time.monotonic() + patience
+    connection.settimeout(patience)
     connection.send(_HEADER.pack(_HEADER.size + len(body), kind, flags | _NLM_F_REQUEST, sequence, 0) + body)
     while True:
         left = deadline - time.monotonic()
@@ -217,6 +251,7 @@ def _flow(kind: int, body: bytes) -> _Flow | None:
     addresses, proto = _attributes(original[_CTA_TUPLE_IP]), _attributes(original[_CTA_TUPLE_PROTO])
     answer = _attributes(reply[_CTA_TUPLE_PROTO])
     state = _attributes(_attributes(found.get(_CTA_PROTOINFO, b"")).get(_CTA_PROTOINFO_TCP, b""))
+    status = int.from_bytes(found.get(_CTA_STATUS, b""), "big")
     name = _packed(_CTA_TUPLE_ORIG | _NESTED, found[_CTA_TUPLE_ORIG])
     name += b"".join(_packed(number, found[number]) for number in (_CTA_ID, _CTA_ZONE) if number in found)
     return _Flow(
@@ -227,7 +262,8 @@ def _flow(kind: int, body: bytes) -> _Flow | None:
         port=int.from_bytes(proto.get(_CTA_PROTO_DST_PORT, b""), "big"),
         answering=_address(_attributes(reply[_CTA_TUPLE_IP]), _CTA_IP_SOURCES),
         answering_port=int.from_bytes(answer.get(_CTA_PROTO_SRC_PORT, b""), "big"),
-        translated=bool(int.from_bytes(found.get(_CTA_STATUS, b""), "big") & _IPS_DST_NAT),
+        translated=bool(status & _IPS_DST_NAT),
+        answered=bool(status & _IPS_SEEN_REPLY),
         state=state.get(_CTA_PROTOINFO_TCP_STATE, b"\0")[0],
         name=name,
     )

@@ -11,8 +11,6 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from netspec.core import judge
-from netspec.core.elements import PROTOCOLS
 from netspec.kernel.fake_addresses import add_address, delete_address
 from netspec.kernel.fake_files import delete_file, write_file
 from netspec.kernel.fake_host import FakeLink, Flow, Host
@@ -27,6 +25,7 @@ from netspec.kernel.fake_policy import (
 )
 from netspec.kernel.fake_routes import add_route, delete_route
 from netspec.kernel.fake_rows import Rows, host_rows, take_snapshot
+from netspec.kernel.fake_sightings import flow_row, seen, way_to
 from netspec.kernel.fake_spaces import add_netns, attach_netns, delete_netns, new_space
 from netspec.kernel.fake_sysctls import DEFAULTS, write_sysctl
 from netspec.kernel.fake_tables import transact
@@ -62,6 +61,7 @@ from netspec.kernel.operations import (
     TableDelete,
 )
 from netspec.kernel.port import KernelError, Progress, no_progress
+from netspec.kernel.sightings import FlowRow, Way
 from netspec.kernel.snapshot import Listener, Scope, Snapshot
 from netspec.kernel.traffic_operations import QdiscAdd, QdiscDelete, RedirectAdd, RedirectDelete
 
@@ -76,6 +76,8 @@ class FakeKernel:
         """See the class."""
         self.unsupported = frozenset(unsupported)
         self.listening = list(listening)
+        self.countless = False
+        """Whether there are more flows than can be read."""
         self.host = Host()
         new_space(self.host, "", "")
 
@@ -102,6 +104,15 @@ class FakeKernel:
         """What `listening` holds."""
         return tuple(self.listening)
 
+    def flows(self) -> Sequence[FlowRow] | None:
+        """Those that began with somebody; None where `countless`."""
+        found = (flow_row(flow) for flow in self.host.flows if not flow.netns)
+        return None if self.countless else tuple(row for row in found if row is not None)
+
+    def way_to(self, address: Address, link: str = "") -> Way | None:
+        """By the longest prefix of the main table."""
+        return way_to(self.host, address, link)
+
     def fresh_sysctls(self, keys: Iterable[str]) -> Mapping[str, str]:
         """Those that it knows."""
         return {key: DEFAULTS[key] for key in keys if key in DEFAULTS}
@@ -113,7 +124,7 @@ class FakeKernel:
     def copy(self) -> "FakeKernel":
         """An equal kernel that changes on its own."""
         twin = FakeKernel(unsupported=self.unsupported, listening=self.listening)
-        twin.host = self.host.copy()
+        twin.host, twin.countless = self.host.copy(), self.countless
         return twin
 
     def rows(self) -> Rows:
@@ -185,16 +196,8 @@ def _cut_flows(host: Host, operation: FlowsCut) -> None:
     host.flows = tuple(
         flow
         for flow in host.flows
-        if flow.netns != operation.netns
-        or flow.source is None
-        or operation.judge.admits(_seen(flow, flow.source), local)
+        if flow.netns != operation.netns or (row := flow_row(flow)) is None or operation.judge.admits(seen(row), local)
     )
-
-
-def _seen(flow: Flow, source: Address) -> judge.Flow:
-    """A flow as the filter sees it; the port is taken for the target's own."""
-    number = {name: number for number, name in PROTOCOLS.items()}[flow.protocol]
-    return judge.Flow(number, source, flow.target, flow.port, flow.destination != flow.target)
 
 
 def _is_meant(flow: Flow, operation: FlowDelete) -> bool:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from netspec.kernel.operations import Operation
 from netspec.kernel.port import Kernel, KernelError, Progress, no_progress
+from netspec.kernel.sightings import FlowRow, Way
 from netspec.kernel.snapshot import Listener, Scope, Snapshot
+from netspec.kernel.values import Address
 
 
 class Crash(BaseException):
@@ -63,6 +65,14 @@ class FaultyKernel:
     def listeners(self) -> Sequence[Listener]:
         """What the inner kernel tells."""
         return self.inner.listeners()
+
+    def flows(self) -> Sequence[FlowRow] | None:
+        """What the inner kernel tells."""
+        return self.inner.flows()
+
+    def way_to(self, address: Address, link: str = "") -> Way | None:
+        """What the inner kernel tells."""
+        return self.inner.way_to(address, link)
 
     def fresh_sysctls(self, keys: Iterable[str]) -> Mapping[str, str]:
         """What the inner kernel tells."""

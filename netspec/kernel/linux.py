@@ -12,8 +12,10 @@ from netspec.kernel.netlink import DumpUnsteady, NoAnswer
 from netspec.kernel.operations import Operation
 from netspec.kernel.port import KernelError, Progress, no_progress
 from netspec.kernel.reading import read
+from netspec.kernel.sightings import FlowRow, Way
 from netspec.kernel.snapshot import Listener, Scope, Snapshot, TableRow
 from netspec.kernel.spaces import Spaces
+from netspec.kernel.values import Address
 
 
 class LinuxKernel:
@@ -74,6 +76,18 @@ class LinuxKernel:
 
         found = listeners()
         return listeners({(each.protocol, each.port) for each in found})
+
+    def flows(self) -> Sequence[FlowRow] | None:
+        """The established flows of the host namespace; None where they cannot be told in passing."""
+        from netspec.kernel.conntrack import flows  # noqa: PLC0415  only changes that cut flows need it
+
+        return flows()
+
+    def way_to(self, address: Address, link: str = "") -> Way | None:
+        """How the host reaches an address that is not its own, by `link` if that is said; None where it does not."""
+        from netspec.kernel.ways import way_to  # noqa: PLC0415  only sessions and peers need it
+
+        return way_to(address, link, self._deadline)
 
     def fresh_sysctls(self, keys: Iterable[str]) -> Mapping[str, str]:
         """What sysctls are in a new network namespace; without those that it does not have."""

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from netspec.kernel.operations import Operation
+from netspec.kernel.sightings import FlowRow, Way
 from netspec.kernel.snapshot import Listener, Scope, Snapshot
+from netspec.kernel.values import Address
 
 Progress = Callable[[int], None]
 """Called between sends with the number of operations done so far. It may raise to stop at a safe point."""
@@ -55,6 +57,14 @@ class Kernel(Protocol):
 
     def listeners(self) -> Sequence[Listener]:
         """The sockets that processes listen on in the host namespace."""
+        ...
+
+    def flows(self) -> Sequence[FlowRow] | None:
+        """The established flows of the host namespace; None where they cannot be told in passing."""
+        ...
+
+    def way_to(self, address: Address, link: str = "") -> Way | None:
+        """How the host reaches an address that is not its own, by `link` if that is said; None where it does not."""
         ...
 
     def fresh_sysctls(self, keys: Iterable[str]) -> Mapping[str, str]:

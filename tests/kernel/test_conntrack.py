@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from netspec.kernel.nftables import Nftables
 from netspec.kernel.operations import ElementAdd, ElementDelete, FlowDelete, TableAdd
 from netspec.kernel.port import KernelError
 from netspec.kinds._skeleton import skeleton
-from tests.packets.lab import Lab
+from tests.packets.lab import Lab, established
 
 pytestmark = pytest.mark.kernel
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root; run in a user namespace")
@@ -165,7 +166,7 @@ def test_hundreds_of_flows_of_one_publication(lab: Lab) -> None:
 @needs_root
 def test_connections_of_a_target_are_counted(lab: Lab) -> None:
     """Established TCP connections, by the address that they lead to."""
-    assert lab.run(partial(conntrack.established, ip_address(ONE))) == 0
+    assert lab.run(partial(established, ip_address(ONE))) == 0
 
     def listen() -> None:
         with socket.create_server(("10.1.0.2", 54)) as server:
@@ -183,8 +184,8 @@ def test_connections_of_a_target_are_counted(lab: Lab) -> None:
     _wait_for(lab, "ss -Hltn 'sport = :54'", "one")
     lab.begin(connect, "client")
     _wait_for(lab, "conntrack -L -p tcp --dport 54 --state ESTABLISHED 2>/dev/null")
-    assert lab.run(partial(conntrack.established, ip_address(ONE))) == 1
-    assert lab.run(partial(conntrack.established, ip_address(TWO))) == 0
+    assert lab.run(partial(established, ip_address(ONE))) == 1
+    assert lab.run(partial(established, ip_address(TWO))) == 0
 
 
 def _wait_for(lab: Lab, command: str, netns: str = "") -> None:
@@ -201,7 +202,27 @@ def test_a_kernel_without_connection_tracking_has_no_flows(monkeypatch: pytest.M
     monkeypatch.setattr(conntrack, "_connection", absent)
     operation = FlowDelete(protocol="udp", ports=(1, 1), target=ip_address(ONE))
     assert conntrack.delete_flows(operation) == 0
-    assert conntrack.established(ip_address(ONE)) == 0
+    assert conntrack.flows() == ()
+
+
+def test_what_is_too_much_to_read_in_passing_is_not_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is asked then, nor where the module is not loaded: asking would load it."""
+    monkeypatch.setattr(conntrack, "_connection", lambda: pytest.fail("it was asked"))
+    count = tmp_path / "count"
+    count.write_text(f"{conntrack.MOST_FLOWS + 1}\n", encoding="ascii")
+    monkeypatch.setattr(conntrack, "_COUNT", count)
+    assert conntrack.flows() is None
+    monkeypatch.setattr(conntrack, "_MODULES", tmp_path)
+    assert conntrack.flows() == ()
+
+
+def test_who_does_not_answer_in_time_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan is told without the count then."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    monkeypatch.setattr(conntrack, "_connection", lambda: near)
+    monkeypatch.setattr(conntrack, "PATIENCE", 0.2)
+    with far:
+        assert conntrack.flows() is None
 
 
 def test_a_lost_answer_is_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +242,8 @@ def test_without_the_capability_the_message_names_it(lab: Lab) -> None:
 
     def drop() -> int:
         os.setresuid(12345, 12345, 12345)
-        return conntrack.established(ip_address(ONE))
+        assert conntrack.flows() is None
+        return conntrack.delete_flows(FlowDelete(protocol="udp", ports=(1, 1), target=ip_address(ONE)))
 
     with pytest.raises(PrivilegeMissing, match="CAP_NET_ADMIN"):
         lab.run(drop)

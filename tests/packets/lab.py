@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from netspec.kernel import conntrack
+from netspec.kernel.values import Address
 from tests.packets import raw
 
 Result = TypeVar("Result")
@@ -26,6 +28,13 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS, _CLONE_NEWNET = 0x00020000, 0x40000000
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
 _PR_SET_PDEATHSIG = 1
+
+
+def established(target: Address) -> int:
+    """How many flows lead to an address now, as this namespace tracks them."""
+    found = conntrack.flows()
+    assert found is not None, "conntrack cannot be read"
+    return sum(each.answering == target for each in found)
 
 
 @dataclass(frozen=True, slots=True)

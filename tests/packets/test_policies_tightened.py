@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from netspec.kernel.conntrack import established
 from tests.live.driving import edited
-from tests.packets.lab import Lab, Probe
+from tests.packets.lab import Lab, Probe, established
 from tests.packets.surroundings import apply_in, check, filter_bridged, host_with_neighbours
 
 pytestmark = [
