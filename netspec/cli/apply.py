@@ -1,7 +1,7 @@
 """`netspec apply`: plan, ask, apply, verify; undo on failure."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +9,11 @@ import typer
 from netspec.cli.boot import bring_back
 from netspec.cli.generations import Return, drafted, kept, refuse_if_suspended, remember
 from netspec.cli.help import add
+from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.plan import LockedOption, print_document, show_proposal
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
+from netspec.core.consequence import Limits
 from netspec.errors import NotRestored, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def apply(
     boot: Annotated[
         bool, typer.Option("--boot", help="Bring back the last good generation of every stack; ask nothing.")
     ] = False,
+    max_disruption: MaxDisruptionOption = None,
+    allow_lockout_risk: AllowLockoutOption = False,
 ) -> None:
     """Make the kernel equal the spec, look again to verify it, and undo all of it on failure.
 
@@ -54,25 +58,30 @@ def apply(
             raise UsageError("--boot takes no PATH: it brings what the state directory holds.")
         bring_back(session)
         return
-    bring_about(session, session.intent(session.load(path, locked=locked)), Request(yes=yes))
+    allowed = limits(max_disruption, lockout=allow_lockout_risk)
+    bring_about(session, session.intent(session.load(path, locked=locked)), Request(yes=yes, limits=allowed))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked of an apply, beyond what shall be; `yes` where nobody is to be asked.
+    """What is asked of an apply, beyond what shall be.
 
-    `back` is a way back to a generation; `always` goes on where the stack is suspended.
+    `yes` where nobody is to be asked; `window` where all is undone unless confirmed in time; `back` is a way back
+    to a generation; `always` goes on where the stack is suspended.
     """
 
+    limits: Limits = field(default_factory=Limits)
     yes: bool = False
     back: Return | None = None
     always: bool = False
+    window: bool = False
     question: str = "Apply these changes?"
     verified: str = "the kernel equals the spec"
 
 
 def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     """The whole of apply and destroy: lock, recover, plan, ask, carry out."""
+    from netspec.engine.gate import beyond
     from netspec.engine.lock import exclusive
     from netspec.kernel.privileges import require
 
@@ -84,8 +93,9 @@ def bring_about(session: Session, intent: "Intent", request: Request) -> None:
             refuse_if_suspended(session, intent.stack)
         proposal = reconciler.propose(intent)
         show_proposal(session, proposal)
-        if proposal.diagnostics:
-            raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
+        forbidden = (*proposal.diagnostics, *beyond(proposal, request.limits, window=request.window))
+        if forbidden:
+            raise Refused("Refused: nothing was changed.", diagnostics=forbidden)
         if not proposal.plan:
             session.warn(reconciler.settle(proposal))
             remember(session, proposal, request.back)

@@ -1,11 +1,17 @@
 """`netspec destroy`: remove all that a stack owns, restore what it changed."""
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from netspec.cli.apply import Request, YesOption, bring_about
 from netspec.cli.help import add
+from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
+
+if TYPE_CHECKING:
+    from netspec.engine.reconciler import Intent
 
 
 def register(app: typer.Typer) -> None:
@@ -22,22 +28,36 @@ def register(app: typer.Typer) -> None:
     )
 
 
-def destroy(context: typer.Context, path: PathArgument = None, *, yes: YesOption = False) -> None:
+def destroy(
+    context: typer.Context,
+    path: PathArgument = None,
+    *,
+    yes: YesOption = False,
+    max_disruption: MaxDisruptionOption = None,
+    allow_lockout_risk: AllowLockoutOption = False,
+) -> None:
     """Remove all that a stack owns, and write back the sysctls it changed.
 
     PATH's stack is meant, else --stack, else `default`.
     """
+    session: Session = context.obj
+    intent = nothing_left(session, path)
+    request = Request(
+        limits=limits(max_disruption, lockout=allow_lockout_risk),
+        yes=yes,
+        question="Remove all of this?",
+        verified=f"nothing of stack {intent.stack} is left",
+        always=True,
+    )
+    bring_about(session, intent, request)
+
+
+def nothing_left(session: Session, path: str | None) -> "Intent":
+    """That nothing of a stack is left: that of the spec at PATH, whose protected peers stay so, else `--stack`'s."""
     from netspec.engine.generation_record import Source
     from netspec.engine.reconciler import Intent
 
-    session: Session = context.obj
-    intent = Intent(stack=stack_meant(session, path), source=Source)
-    left = f"nothing of stack {intent.stack} is left"
-    bring_about(session, intent, Request(yes=yes, question="Remove all of this?", verified=left, always=True))
-
-
-def stack_meant(session: Session, path: str | None) -> str:
-    """The stack that a command with an optional PATH is about."""
-    if path is not None:
-        return session.intent(session.load(path)).stack
-    return session.options.stack or "default"
+    if path is None:
+        return Intent(stack=session.options.stack or "default", source=Source)
+    wanted = session.intent(session.load(path))
+    return Intent(stack=wanted.stack, peers=wanted.peers, source=Source)

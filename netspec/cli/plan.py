@@ -7,9 +7,11 @@ import typer
 
 from netspec.cli.generations import intent_at, suspensions
 from netspec.cli.help import add
+from netspec.cli.limits import MaxDisruptionOption, limits
 from netspec.cli.output import write
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
+from netspec.core.consequence import Limits
 
 if TYPE_CHECKING:
     from netspec.engine.reconciler import Proposal
@@ -47,6 +49,7 @@ def plan(
         int | None,
         typer.Option("--against", min=1, metavar="GENERATION", help="Plan for the spec of that generation."),
     ] = None,
+    max_disruption: MaxDisruptionOption = None,
 ) -> None:
     """Compare a spec with the live kernel and print what would change. Changes nothing.
 
@@ -58,7 +61,7 @@ def plan(
         intent = intent_at(session, path, against)
     else:
         intent = session.intent(session.load(path, locked=locked))
-    proposal = reconciler.propose(intent)
+    proposal = judged(reconciler.propose(intent), limits(max_disruption))
     if against is None:
         proposal = replace(proposal, diagnostics=(*suspensions(session, intent.stack), *proposal.diagnostics))
     show_proposal(session, proposal)
@@ -70,6 +73,18 @@ def plan(
         raise typer.Exit(REFUSED)
     if detailed_exitcode and proposal.plan:
         raise typer.Exit(DIFFERENT)
+
+
+def judged(proposal: "Proposal", allowed: Limits) -> "Proposal":
+    """With what an apply within these limits would refuse, and a warning of what it would want a way back for."""
+    from netspec.engine.gate import beyond, risks
+
+    forbidden = beyond(proposal, allowed, window=True)
+    return replace(
+        proposal,
+        diagnostics=(*proposal.diagnostics, *forbidden),
+        warnings=(*proposal.warnings, *risks(proposal)),
+    )
 
 
 def show_proposal(session: Session, proposal: "Proposal") -> None:

@@ -50,6 +50,7 @@ class Session:
     def intent(self, loaded: "Loaded") -> "Intent":
         """What a loaded spec wants of this host."""
         from netspec.cli.wanted import Wanted
+        from netspec.engine.peers import protected
         from netspec.engine.reconciler import Intent
         from netspec.kinds._spaces import references
         from netspec.kinds.inner_sysctl import wanted_inside
@@ -71,15 +72,19 @@ class Session:
             place_of=loaded.place_of,
             remarks=wanted.remarks,
             source=wanted.source,
+            peers=protected(document.protect),
         )
 
     def reconciler(self) -> "Reconciler":
         """The reconciler on this host's kernel."""
+        from netspec.engine.peers import session_peers
         from netspec.engine.reconciler import Reconciler
         from netspec.kernel.linux import LinuxKernel
+        from netspec.kernel.sessions import ssh_connection
 
-        ledger = str(self.options.run_dir / "attached")
-        return Reconciler(LinuxKernel(ledger=ledger), self.options.run_dir, self.options.state_dir)
+        kernel = LinuxKernel(ledger=str(self.options.run_dir / "attached"))
+        own = session_peers(ssh_connection())
+        return Reconciler(kernel, self.options.run_dir, self.options.state_dir, own)
 
     def view(self, proposal: "Proposal") -> "PlanView":
         """A proposal, ready to be rendered."""
@@ -92,6 +97,7 @@ class Session:
             desired=proposal.desired,
             observed=proposal.observed,
             drift=proposal.drift,
+            consequences=proposal.consequences,
             place_of=proposal.intent.place_of,
         )
 

@@ -13,8 +13,10 @@ import typer
 from netspec.cli.apply import recover
 from netspec.cli.generations import drafted_if_possible, kept, refuse_if_suspended, remember
 from netspec.cli.help import add
+from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
+from netspec.core.consequence import Limits
 from netspec.errors import NetspecError, Refused, SpecError, Suspended, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ def watch(
     interval: Annotated[
         float, typer.Option(envvar="NETSPEC_INTERVAL", min=0.1, metavar="SECONDS", help="Time between looks for drift.")
     ] = 30.0,
+    max_disruption: MaxDisruptionOption = None,
+    allow_lockout_risk: AllowLockoutOption = False,
 ) -> None:
     """Apply a spec, then keep it applied: when its files change, and when the kernel drifts."""
     from netspec.engine.triggers import Wake
@@ -57,7 +61,7 @@ def watch(
     if where == "-":
         raise UsageError("watch needs a file or a directory: standard input does not change.")
     wake = Wake()
-    keeper = _Keeper(session, where)
+    keeper = _Keeper(session, where, limits(max_disruption, lockout=allow_lockout_risk))
     watcher = Watcher(load=keeper.load, reconcile=keeper.reconcile, report=keeper, wake=wake, interval=interval)
     with _stopped_by_signals(wake), _woken_by_files(session, Path(where), wake):
         watcher.run()
@@ -96,9 +100,10 @@ def _woken_by_files(session: Session, path: Path, wake: "Wake") -> Iterator[None
 class _Keeper:
     """Loads, reconciles and reports for one watch."""
 
-    def __init__(self, session: Session, path: str) -> None:
+    def __init__(self, session: Session, path: str, allowed: Limits) -> None:
         self._session = session
         self._path = path
+        self._allowed = allowed
 
     def load(self) -> "Loading[Intent]":
         """The spec as it is now. Raises SpecError, also for what only a full expansion shows."""
@@ -111,6 +116,7 @@ class _Keeper:
 
     def reconcile(self, intent: "Intent") -> None:
         """Plan, and carry out what there is to do."""
+        from netspec.engine.gate import beyond
         from netspec.engine.interrupts import interruptible
         from netspec.engine.lock import exclusive
         from netspec.report.plan import render
@@ -121,8 +127,9 @@ class _Keeper:
             recover(session, reconciler)
             refuse_if_suspended(session, intent.stack)
             proposal = reconciler.propose(intent)
-            if proposal.diagnostics:
-                raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
+            forbidden = (*proposal.diagnostics, *beyond(proposal, self._allowed, window=False))
+            if forbidden:
+                raise Refused("Refused: nothing was changed.", diagnostics=forbidden)
             if not proposal.plan:
                 self._session.warn(reconciler.settle(proposal))
                 remember(session, proposal)

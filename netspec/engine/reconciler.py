@@ -1,22 +1,25 @@
 """Look, plan, execute, verify. The one sequence behind plan, apply, destroy and watch."""
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from netspec.core.change import Change, diff
+from netspec.core.consequence import Consequences
 from netspec.core.plan import Plan, make_plan
 from netspec.core.resource import Key, Resource
 from netspec.core.state import EMPTY, State, provided, prunable
 from netspec.diagnostics import Diagnostic
 from netspec.engine.applied import AppliedRecord, drifted
+from netspec.engine.consequences import weigh
 from netspec.engine.executor import Refusal, Restoration, StepProgress, StepRefused, execute, restore, unwatched
 from netspec.engine.generation_record import Source
 from netspec.engine.journal import Entry, Journal
 from netspec.engine.leases import LeaseRecord, displaced
 from netspec.engine.observation import observed_state
 from netspec.engine.obstacles import Ground, PlaceOf, obstacles
+from netspec.engine.peers import Peer
 from netspec.engine.report_failure import did_not_converge, interrupted, refused
 from netspec.errors import Interrupted, NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
@@ -46,7 +49,8 @@ class Intent:
     `desire` gives the desired state on a host as it is, and raises SpecError for what only that shows;
     `sysctls` are the keys it must know, `inner` those of namespaces; `references` are the namespaces of others, by
     endpoint; `links` the host's own links that it names; `place_of` finds places in the spec; `remarks` says why
-    addresses move; `source` is the spec, asked for after `desire`: None where it is not known.
+    addresses move; `source` is the spec, asked for after `desire`: None where it is not known; `peers` must not be
+    locked out either.
     """
 
     stack: str
@@ -58,6 +62,7 @@ class Intent:
     place_of: PlaceOf = lambda _address: None
     remarks: Callable[[Present], tuple[Diagnostic, ...]] = unremarkable
     source: Callable[[], Source | None] = lambda: None
+    peers: tuple[Peer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ class Proposal:
     desired: State
     observed: State
     drift: frozenset[Key] = frozenset()
+    consequences: Consequences = field(default_factory=dict)
     diagnostics: tuple[Diagnostic, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     scope: Scope
@@ -85,8 +91,9 @@ class Recovery:
 class Reconciler:
     """Works on one kernel, with a run directory for the journal and a state directory for the record."""
 
-    def __init__(self, kernel: Kernel, run_dir: Path, state_dir: Path) -> None:
-        """Directories are made when something is written."""
+    def __init__(self, kernel: Kernel, run_dir: Path, state_dir: Path, peers: tuple[Peer, ...] = ()) -> None:
+        """Directories are made when something is written. `peers` must not be locked out, whatever is intended."""
+        self._peers = peers
         self._kernel = kernel
         self._state_dir = state_dir
         self.run_dir = run_dir
@@ -120,6 +127,7 @@ class Reconciler:
             desired=wanted,
             observed=observed,
             drift=_own(plan.changes, drifted((change.key for change in plan.changes), wanted, applied)),
+            consequences=weigh(ground, (*self._peers, *intent.peers)) if plan else {},
             diagnostics=obstacles(ground) if plan else (),
             warnings=(*leases.warnings, *(intent.remarks(present) if displaced(present, wanted) else ())),
             scope=scope,

@@ -8,6 +8,7 @@ from itertools import groupby
 from netspec.core.change import Action, Change, FieldChange
 from netspec.core.resource import Disruption, Resource
 from netspec.kinds.address import Address
+from netspec.kinds.admission import Admission
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import NatTable
 from netspec.kinds.port import Port
@@ -17,12 +18,6 @@ from netspec.report.objects import ADD, CHANGE, REBUILD, REMOVE, ObjectChange, b
 from netspec.report.style import Style
 from netspec.report.words import field_name, field_value, is_derived, words_of
 
-_CONSEQUENCE = {
-    Disruption.RESET: "established connections through it",
-    Disruption.FLAP: "all traffic, while the link goes down and up",
-    Disruption.REBUILD: "all its connections",
-    Disruption.LOCKOUT_RISK: "perhaps this very session, whose path it is",
-}
 _MARKS = frozenset({"alias", "group", "marked"})
 """Fields that only say whose an object is."""
 _SIGNS = {Action.CREATE: "+", Action.DELETE: "-", Action.UPDATE: "~", Action.REPLACE: "!"}
@@ -48,13 +43,31 @@ def below(each: ObjectChange, parts: Iterable[Resource], style: Style, *, verbos
         found += [line for change in each.changes for line in _whole(change)]
     elif each.symbol not in (ADD, REMOVE):
         found += _details(each, several=sum(isinstance(one, Veth) for one in resources) > 1)
-    consequence = _CONSEQUENCE.get(Disruption.REBUILD if each.symbol == REBUILD else each.disruption)
-    if consequence and each.symbol not in (ADD, REMOVE):
-        found.append(Line(consequence, "interrupts"))
+    found += [Line(words, "interrupts") for words in interrupted(each)]
+    found += [Line(words, "lockout risk") for words in each.lockout]
     width = max((len(line.label) for line in found), default=0)
     for line in dict.fromkeys(found):
         head = style.paint(line.sign, line.sign) if line.sign else f"{line.label:<{max(width, _LABEL)}} "
         yield f"      {head} {line.words}"
+
+
+def interrupted(each: ObjectChange) -> Iterator[str]:
+    """What an object's change does to traffic, with the number of connections where that is known and not zero."""
+    level, cut = each.disruption, each.cut
+    if each.symbol != ADD and level is Disruption.FLAP:
+        yield "all traffic, while the link goes down and up"
+    elif cut or cut is None:
+        number = "an unknown number of" if cut is None else str(len(cut))
+        yield f"{number} established connection{'s' if cut is None or len(cut) != 1 else ''}"
+    elif each.symbol == REBUILD:
+        yield "all its connections"
+    elif each.symbol == CHANGE and level is Disruption.RESET and any(_is_beneath(one) for one in each.changes):
+        yield "established connections through it"
+
+
+def _is_beneath(change: Change) -> bool:
+    """Whether it is about what connection tracking of the host does not see, too: what passes within a bridge."""
+    return change.disruption is Disruption.RESET and not isinstance(change.resource, (NatElement, Admission, Sysctl))
 
 
 def _whole(change: Change) -> Iterator[Line]:

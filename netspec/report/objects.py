@@ -1,10 +1,11 @@
 """Changes gathered by the object of the spec that they belong to: what people think in."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netspec.core.change import Action, Change, FieldChange
+from netspec.core.consequence import Consequence, Consequences
 from netspec.core.resource import Disruption, Key, Policy, Resource
 from netspec.core.state import State
 from netspec.kinds.address import Address
@@ -36,11 +37,30 @@ class ObjectChange:
     changes: list[Change] = field(default_factory=list)
     symbol: str = CHANGE
     drift: bool = False
+    consequences: Consequences = field(default_factory=dict)
 
     @property
     def disruption(self) -> Disruption:
-        """The worst of its changes, without those that only follow from others."""
-        return max((each.disruption for each in self.changes if not is_derived(each.resource)), default=Disruption.NONE)
+        """The worst of its changes, without those that only follow from others and cut nothing."""
+        return max((each.disruption for each in self._weighed()), default=Disruption.NONE)
+
+    @property
+    def cut(self) -> frozenset[int] | None:
+        """The established flows that it ends; None where they cannot be told."""
+        found = [each.cut for each in self._weighed() if each.disruption >= Disruption.RESET]
+        known = [each for each in found if each is not None]
+        return frozenset[int]().union(*known) if len(known) == len(found) else None
+
+    @property
+    def lockout(self) -> tuple[str, ...]:
+        """Why this session may end with it."""
+        return tuple(dict.fromkeys(each.lockout for each in self._weighed() if each.lockout))
+
+    def _weighed(self) -> Iterator[Consequence]:
+        for each in self.changes:
+            found = self.consequences.get(each.key) or Consequence(each.disruption)
+            if not is_derived(each.resource) or found.cut or found.lockout:
+                yield found
 
     @property
     def reason(self) -> str:

@@ -1,10 +1,11 @@
 """A plan as people read it: a line for each object that changes, its fields below, and what it does to traffic."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from netspec.core.change import Change
+from netspec.core.consequence import Consequences
 from netspec.core.plan import Plan
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State, owned_by
@@ -28,12 +29,16 @@ class PlanView:
     desired: State
     observed: State
     drift: frozenset[Key] = frozenset()
+    consequences: Consequences = field(default_factory=dict)
     place_of: Callable[[str], Place | None] = lambda _address: None
 
     @cached_property
     def objects(self) -> tuple[ObjectChange, ...]:
         """The objects that change."""
-        return by_object(self.plan.changes, self.desired, self.observed, self.drifted)
+        found = by_object(self.plan.changes, self.desired, self.observed, self.drifted)
+        for each in found:
+            each.consequences = self.consequences
+        return found
 
     @property
     def drifted(self) -> frozenset[Key]:

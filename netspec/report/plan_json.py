@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from netspec.core.change import Change
+from netspec.core.consequence import Consequence
 from netspec.core.resource import Resource
 from netspec.diagnostics import Diagnostic
 from netspec.kinds._encoding import encode
@@ -32,12 +33,15 @@ def plan_document(view: PlanView, diagnostics: Iterable[Diagnostic]) -> dict[str
 
 def _change(change: Change, view: PlanView) -> dict[str, Any]:
     place = view.place_of(change.resource.origin)
+    weighed = view.consequences.get(change.key) or Consequence(change.disruption)
     return {
         "address": str(change.key),
         "object": object_of(change.resource),
         "action": str(change.action),
         "reason": change.reason,
-        "disruption": str(change.disruption),
+        "disruption": str(weighed.disruption),
+        "connections": None if weighed.cut is None else len(weighed.cut),
+        "lockout": weighed.lockout,
         "before": _fields(change.before),
         "after": _fields(change.after),
         "source": None if place is None else {"file": place.file, "line": place.line, "column": place.column},

@@ -118,6 +118,11 @@ def _plan_fields() -> Schema:
             "action": {"description": "What is done with it.", "enum": [str(each) for each in Action]},
             "reason": _text("Why it is replaced, or empty."),
             "disruption": {"description": "What it does to traffic.", "enum": [str(each) for each in Disruption]},
+            "connections": {
+                "description": "How many established connections it ends, as they are now; null where nobody knows.",
+                "anyOf": [_COUNT, {"type": "null"}],
+            },
+            "lockout": _text("Why this session may end with it, or empty.", examples=["the way leads over br0"]),
             "before": {"description": "The object as it is; null where there is none.", **changed},
             "after": {"description": "The object as it is to be; null where it goes.", **changed},
             "source": _PLACE,

@@ -177,6 +177,7 @@ def test_every_module_is_a_kind_or_a_section() -> None:
         "nat",
         "policies",
         "sysctls",
+        "protect",
     ]
     assert all(section.description for section in sections())
     assert len({kind.resource for kind in kinds()}) == len(kinds())

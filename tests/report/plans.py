@@ -31,5 +31,6 @@ def view(before: str, after: str, deed: Deed | None = None) -> PlanView:
         desired=found.desired,
         observed=found.observed,
         drift=found.drift,
+        consequences=found.consequences,
         place_of=found.intent.place_of,
     )

@@ -135,10 +135,7 @@ GOLDEN = [
         "source translation",
         BASE,
         NAT,
-        (
-            "  ~ nat  spec.yaml:11\n      - masquerade 10.1.0.0/24\n      + snat 10.1.0.0/24 -> 192.0.2.4\n"
-            "      interrupts        established connections through it\n"
-        ),
+        ("  ~ nat  spec.yaml:11\n      - masquerade 10.1.0.0/24\n      + snat 10.1.0.0/24 -> 192.0.2.4\n"),
     ),
 ]
 
