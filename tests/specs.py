@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from netspec.core.state import State
+from netspec.engine.peers import protected
 from netspec.engine.reconciler import Intent
 from netspec.errors import SpecError
 from netspec.kinds._intent import Present
@@ -41,6 +42,7 @@ def intent(text: str) -> Intent:
         references=references(found.document),
         links=wanted_links(found.document),
         place_of=found.place_of,
+        peers=protected(found.document.protect),
     )
 
 
