@@ -1,7 +1,8 @@
-"""Writes what is generated from the models: `schemas/` and `docs/reference/spec.md`. Run it by `make generate`."""
+"""Writes what is generated: `schemas/`, and two pages of the reference. Run it by `make generate`."""
 
 from pathlib import Path
 
+from netspec.report.levels import render as levels
 from netspec.spec.reference import render
 from netspec.spec.schemas import file_name, schemas, text_of
 
@@ -15,7 +16,9 @@ def generate() -> None:
     written = {folder / file_name(name): text_of(schema) for name, schema in schemas().items()}
     for stale in set(folder.glob("*.json")) - set(written):
         stale.unlink()
-    for path, text in {**written, ROOT / "docs/reference/spec.md": render()}.items():
+    reference = ROOT / "docs/reference"
+    pages = {reference / "spec.md": render(), reference / "consequences.md": levels()}
+    for path, text in {**written, **pages}.items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")

@@ -47,4 +47,5 @@ def way_to(host: Host, address: Address, link: str) -> Way | None:
     path = max(found, key=lambda each: each[:2])[2]
     index = path.link or min(path.links)
     own = (held.address.ip for held in host.held(host.links[index]) if held.address.version == address.version)
-    return Way(link=host.name_of(index), via=path.via, source=path.source or next(own, None), protocol=path.protocol)
+    protocol = path.protocol if address.version == 6 else 0
+    return Way(link=host.name_of(index), via=path.via, source=path.source or next(own, None), protocol=protocol)

@@ -27,7 +27,7 @@ class Way:
     """The way to an address: by `link`, over the gateway `via` if any, from `source`.
 
     Where the link is a bridge, `port` is the one behind which the next machine is; empty where that is not known.
-    `protocol` is RTPROT_* of the route that was taken.
+    `protocol` is RTPROT_* of the route that was taken; 0 for IPv4, of which the kernel does not say it.
     """
 
     link: str

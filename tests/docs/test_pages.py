@@ -7,6 +7,7 @@ import pytest
 from netspec.diagnostics import Diagnostic
 from netspec.errors import SpecError
 from netspec.report.diagnostics import render
+from netspec.report.levels import render as levels
 from netspec.spec.check import check
 from netspec.spec.document import load_document
 from netspec.spec.reference import render as reference
@@ -110,3 +111,8 @@ def test_the_reference_of_the_language_is_what_the_models_say() -> None:
         page.write_text(reference(), encoding="utf-8")
 
     assert page.read_text("utf-8") == reference(), HOW
+
+
+def test_the_reference_of_consequences_is_what_the_kinds_say() -> None:
+    """`docs/reference/consequences.md` is generated, and fresh."""
+    assert (ROOT / "docs/reference/consequences.md").read_text("utf-8") == levels(), HOW

@@ -223,17 +223,19 @@ def test_who_may_not_be_asked_is_passed_over(tmp_path: Path) -> None:
     assert ssh_connection({}, tmp_path) == ""
 
 
-@pytest.mark.usefixtures("talks")
-def test_the_kernel_tells_the_way() -> None:
+def test_the_kernel_tells_the_way(talks: Talks) -> None:
     """Link, gateway, source, and the port of the bridge behind which the next machine is; none to oneself."""
     kernel = LinuxKernel()
-    shell(
-        "ip netns exec operator ping -c1 -w10 192.0.2.1; ping -c1 -w10 192.0.2.9; ip route add 10.0.0.0/8 via 192.0.2.9"
-    )
+    talks.begin()
+    shell("ip route add 10.0.0.0/8 via 192.0.2.9")
     own, operator = ip_address("192.0.2.1"), ip_address("192.0.2.9")
 
     assert kernel.way_to(operator) == WayTo(link="lan0", source=own, port="uplink")
     far = kernel.way_to(ip_address("10.1.2.3"))
-    assert far == WayTo(link="lan0", via=operator, source=own, port="uplink", protocol=3)
+    assert far == WayTo(link="lan0", via=operator, source=own, port="uplink")
     assert [kernel.way_to(ip_address(each)) for each in ("192.0.2.1", "127.0.0.1", "203.0.113.1")] == [None] * 3
-    shell("ip route del 10.0.0.0/8")
+    shell("ip -6 route add fd99::/64 dev lan0 proto ra; ip route del 10.0.0.0/8")
+    advertised = kernel.way_to(ip_address("fd99::1"))
+    assert advertised is not None
+    assert (advertised.link, advertised.protocol) == ("lan0", 9)
+    shell("ip -6 route del fd99::/64")
