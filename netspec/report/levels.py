@@ -27,15 +27,15 @@ A plan says it below each object, in JSON it is the field `disruption`:
 
 Where a change is `reset` or worse, the plan says how many established connections it ends: `interrupts  7 established
 connections`, in JSON `connections`. They are those that connection tracking of the host has at that moment: TCP that is
-established, and of other protocols what has been answered. What passes within a bridge, it may not see. If it has more than
-50,000 entries, does not answer within two seconds, or may not be read, their number is unknown.
+established, and of other protocols what has been answered. What passes within a bridge, it may not see. If it has more
+than 50,000 entries, does not answer within two seconds, or may not be read, their number is unknown.
 
 ## Lockout
 
 The way of a session is what packets from this host to its peer pass: the route that the kernel takes, its link, what
 that link is a port of or stands on, the port of a bridge behind which the next machine is, the gateway, the address
-that they come from, and the rules that let the peer in. Changing any of that is a risk, harmless as it may turn out. Peers
-are the client in `SSH_CONNECTION`, which is also looked for in the processes above (sudo drops it), and those in
+that they come from, and the rules that let the peer in. Changing any of that is a risk, harmless as it may turn out.
+Peers are the client in `SSH_CONNECTION`, which is also looked for in the processes above (sudo drops it), and those in
 [`protect`](spec.md#protect). A risk needs `--allow-lockout-risk`, or a window after which it is undone by itself. Of a
 peer whose machine no bridge has learned yet, the ports are on the way that are not netspec's.
 
@@ -56,8 +56,8 @@ Removing an object is `reset`, but for these:
 _BY_VALUE = """
 Some depend on the value: elements of nftables are `reset` where they are publications, else `live`, for what is on its
 way has been let in already; who may talk to whom (`Admission`) is `reset` where some connection is no longer let in, or
-where that is unknown, else `live`. A sysctl is `reset` where it ends forwarding or switches IPv6 off, else `live`. A field of
-a link that is not netspec's has the level that it has on one of netspec's own.
+where that is unknown, else `live`. A sysctl is `reset` where it ends forwarding or switches IPv6 off, else `live`. A
+field of a link that is not netspec's has the level that it has on one of netspec's own.
 """
 
 
