@@ -36,7 +36,7 @@ The way of a session is what packets from this host to its peer pass: the route 
 that link is a port of or stands on, the port of a bridge behind which the next machine is, the gateway, the address
 that they come from, and the rules that let the peer in. Changing any of that is a risk, harmless as it may turn out.
 Peers are the client in `SSH_CONNECTION`, which is also looked for in the processes above (sudo drops it), and those in
-[`protect`](spec.md#protect). A risk needs `--allow-lockout-risk`, or a window after which it is undone by itself. Of a
+[`protect`](spec.md#sections). A risk needs `--allow-lockout-risk`, or a window after which it is undone by itself. Of a
 peer whose machine no bridge has learned yet, the ports are on the way that are not netspec's.
 
 ## The table
