@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
+from typing import Any
 
 import pytest
 
@@ -104,10 +105,10 @@ def route(to: str, via: str = "192.0.2.254", link: str = "eth0", table: int = MA
     return Route(netns="", to=ip_network(to), table=table, metric=0, via=ip_address(via), link=link)
 
 
-def rule(**fields: object) -> Rule:
+def rule(**fields: Any) -> Rule:
     """A rule of the host."""
     plain = Rule(netns="", version=4, priority=100, table=7)
-    return replace(plain, **fields)  # type: ignore[arg-type]  fields of a rule
+    return replace(plain, **fields)
 
 
 def address(text: str, link: str) -> AddressResource:
