@@ -105,7 +105,7 @@ def route(to: str, via: str = "192.0.2.254", link: str = "eth0", table: int = MA
     return Route(netns="", to=ip_network(to), table=table, metric=0, via=ip_address(via), link=link)
 
 
-def rule(**fields: Any) -> Rule:
+def rule(**fields: Any) -> Rule:  # noqa: ANN401  fields of a rule
     """A rule of the host."""
     plain = Rule(netns="", version=4, priority=100, table=7)
     return replace(plain, **fields)
