@@ -21,7 +21,8 @@ class Level(StrEnum):
 
 
 MaxDisruptionOption = Annotated[
-    Level | None, typer.Option("--max-disruption", help="Refuse what does more to traffic than this.")
+    Level | None,
+    typer.Option("--max-disruption", metavar="LEVEL", help="Refuse what does more to traffic: none, live, reset, …"),
 ]
 AllowLockoutOption = Annotated[
     bool, typer.Option("--allow-lockout-risk", help="Touch even the way of this session, with no way back.")

@@ -35,7 +35,6 @@ host  stack default  4 objects, 3 in sync
   ~ endpoint/web  netspec.yaml:5
       - publish 8080/tcp -> 10.1.0.2 port 80
       + publish 8081/tcp -> 10.1.0.2 port 80
-      interrupts        established connections through it
 
 Plan: 0 to add, 1 to change, 0 to rebuild, 0 to remove.
 """

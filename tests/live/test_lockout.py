@@ -227,6 +227,7 @@ def test_the_kernel_tells_the_way(talks: Talks) -> None:
     """Link, gateway, source, and the port of the bridge behind which the next machine is; none to oneself."""
     kernel = LinuxKernel()
     talks.begin()
+    assert talks.silent(10) == []
     shell("ip route add 10.0.0.0/8 via 192.0.2.9")
     own, operator = ip_address("192.0.2.1"), ip_address("192.0.2.9")
 
