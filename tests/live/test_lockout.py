@@ -227,7 +227,8 @@ def test_the_kernel_tells_the_way(talks: Talks) -> None:
     """Link, gateway, source, and the port of the bridge behind which the next machine is; none to oneself."""
     kernel = LinuxKernel()
     talks.begin()
-    assert talks.silent(10) == []
+    talks.silent(1)  # what earlier tests have cut is begun anew: bridges learn from what they hear
+    talks.begin()
     shell("ip route add 10.0.0.0/8 via 192.0.2.9")
     own, operator = ip_address("192.0.2.1"), ip_address("192.0.2.9")
 
