@@ -114,6 +114,7 @@ def _link_row(host: Host, link: FakeLink) -> LinkRow:
         addr_gen_mode=link.addr_gen_mode if link.mtu >= IPV6_MINIMUM_MTU else None,
         conf4={**_CONF4_DEFAULTS, **link.conf4},
         forwarding6=int(link.conf6.get("forwarding", "0")) if link.mtu >= IPV6_MINIMUM_MTU else None,
+        disabled6=link.conf6.get("disable_ipv6", "0") != "0" if link.mtu >= IPV6_MINIMUM_MTU else None,
         data=link.data,
         port_kind="bridge" if link.master else "",
         port_data=link.port_data,

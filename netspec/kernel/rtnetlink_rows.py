@@ -24,6 +24,7 @@ _LINK_ATTRIBUTES = frozenset(
         rt.IFLA_PROP_LIST,
     )
 )
+_DISABLE_IPV6 = 26
 _REMEMBERED = 1 << 14
 """Values of one sort that are kept unpacked."""
 
@@ -138,6 +139,7 @@ def link_row(raw: RawLink, names: Mapping[int, str], peer: tuple[str, str] | Non
         addr_gen_mode=mode[0] if mode else None,
         conf4=_conf4(families.get(rt.AF_INET, b"")),
         forwarding6=number_of(of_ipv6, rt.INET6_CONF) if rt.INET6_CONF in of_ipv6 else None,
+        disabled6=_disabled6(of_ipv6.get(rt.INET6_CONF, b"")),
         data=attributes(info.get(rt.INFO_DATA, b"")),
         port_kind=text_of(info, rt.INFO_SLAVE_KIND),
         port_data=attributes(info.get(rt.INFO_SLAVE_DATA, b"")),
@@ -154,6 +156,12 @@ def _altnames(payload: bytes) -> tuple[str, ...]:
         names.append(payload[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace"))
         offset += (length + 3) & ~3
     return tuple(sorted(names))
+
+
+def _disabled6(conf: bytes) -> bool | None:
+    """Of the values as a row of numbers, DEVCONF_DISABLE_IPV6 (`linux/ipv6.h`)."""
+    value = conf[_DISABLE_IPV6 * 4 : _DISABLE_IPV6 * 4 + 4]
+    return any(value) if value else None
 
 
 @lru_cache(_REMEMBERED)

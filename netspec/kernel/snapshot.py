@@ -86,8 +86,8 @@ class LinkRow:
 
     `kind` is IFLA_INFO_KIND (empty for physical links and `lo`); `master` and `parent` are names in the same
     namespace; `peer` is (netns, name) of the other end of a veth where it lies in a namespace we can see;
-    `conf4` are the IPV4_DEVCONF_* values by number; `forwarding6` is IPv6's DEVCONF_FORWARDING, None where the link
-    has no IPv6; `data` and `port_data` as in LinkSet; `up` is IFF_UP.
+    `conf4` are the IPV4_DEVCONF_* values by number; `forwarding6` and `disabled6` are IPv6's
+    DEVCONF_*, None where the link has no IPv6; `data` and `port_data` as in LinkSet; `up` is IFF_UP.
     """
 
     netns: str
@@ -109,6 +109,7 @@ class LinkRow:
     addr_gen_mode: int | None = None
     conf4: Mapping[int, int] = field(default_factory=dict)
     forwarding6: int | None = None
+    disabled6: bool | None = None
     data: Mapping[int, bytes] = field(default_factory=dict)
     port_kind: str = ""
     port_data: Mapping[int, bytes] = field(default_factory=dict)

@@ -20,6 +20,8 @@ def existing_bridge(segment: Segment, spec: BridgeSpec, mark: Mark, *, filtered:
     """The fields that the spec names of a bridge that is not ours, and what publications need of it."""
     link = segment.name
     yield bridge_field(link, "up", "on", mark)
+    if segment.has(6):
+        yield bridge_field(link, "ipv6", "on", mark)
     if segment.publishes and segment.access != "routed":
         yield bridge_field(link, "route_localnet", "on", mark)
     if filtered:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from netspec.core.resource import Disruption, Key, Mark, Resource, identity, in_place
-from netspec.kernel.operations import LinkDelete, LinkSet, Operation
+from netspec.kernel.operations import LinkDelete, LinkSet, Operation, SysctlWrite
 from netspec.kernel.snapshot import LinkRow, Snapshot
 
 PROMOTE_SECONDARIES = 20
@@ -108,6 +108,18 @@ def address_mode(mtu: int | None, *, ipv6: bool) -> int | None:
     if mtu is not None and mtu < IPV6_MINIMUM_MTU:
         return None
     return EUI64 if ipv6 else NO_LINK_LOCAL
+
+
+def wants_ipv6(mtu: int | None, *, ipv6: bool) -> bool | None:
+    """Whether IPv6 must be on; None, no opinion, where the segment has none: nothing is assigned there."""
+    return True if ipv6 and (mtu is None or mtu >= IPV6_MINIMUM_MTU) else None
+
+
+def switch_ipv6(netns: str, link: str, on: bool | None) -> Iterator[SysctlWrite]:  # noqa: FBT001  a value, no mode
+    """Have IPv6 on a link, whatever new links of its namespace have: engines and hosts switch it off for all."""
+    if on is not None:
+        key = f"net.ipv6.conf.{link.replace('.', '/')}.disable_ipv6"
+        yield SysctlWrite(netns=netns, key=key, value="0" if on else "1")
 
 
 def changed(old: Value | None, new: Value | None) -> Value | None:

@@ -20,7 +20,8 @@ ADDED_BY_KERNEL = frozenset({1, 2, 3})
 class Address(Resource):
     """An address with its prefix length on a link; `marked` where it carries our IFA_PROTO.
 
-    `lent` where the link is not ours: a record says that the address is.
+    `lent` where the link is not ours: a record says that the address is. `pair` is the host end of the veth pair that
+    `link` is the far end of; empty where there is none.
     """
 
     netns: str = identity()
@@ -30,6 +31,7 @@ class Address(Resource):
     broadcast: IPv4Address | None = carried()
     protocol: int = carried(PROTOCOL)
     lent: bool = carried(default=False)
+    pair: str = carried("")
 
     rank: ClassVar[int] = 5
     # Promotion of secondaries is on: the new one stands before the old one goes, and connections
@@ -58,6 +60,12 @@ class Address(Resource):
         """The kernel drops addresses with their link."""
         return self.requires()
 
+    def swept_by(self) -> Iterator[tuple[Key, str]]:
+        """Without IPv6 on the link there is none, nor can it be added."""
+        if self.address.version == 6:
+            yield (Key("link", "", self.pair), "peer_ipv6") if self.pair else (Key("link", "", self.link), "ipv6")
+            yield Key("field", "", f"{self.link}/ipv6"), "value"
+
 
 def address_key(netns: str, link: str, address: Interface) -> Key:
     """The key of an address."""
@@ -80,6 +88,7 @@ def observe(snapshot: Snapshot) -> Iterator[Address]:
     """All addresses that somebody set; loopback's and link-local ones follow their link."""
     marked_links = marks(snapshot)
     records = former_values(snapshot)
+    pairs = {row.peer: row.name for row in snapshot.links if row.peer is not None and row.peer[0] and not row.netns}
     for row in snapshot.addresses:
         if row.protocol in ADDED_BY_KERNEL or row.link == "lo" or _automatic(row):
             continue
@@ -95,6 +104,7 @@ def observe(snapshot: Snapshot) -> Iterator[Address]:
             broadcast=row.broadcast,
             protocol=row.protocol,
             lent=lent and mine,
+            pair=pairs.get((row.netns, row.link), ""),
         )
 
 

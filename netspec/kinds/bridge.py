@@ -32,7 +32,9 @@ from netspec.kinds._links import (
     link_set,
     mark_of,
     stack_group,
+    switch_ipv6,
     u8,
+    wants_ipv6,
 )
 from netspec.kinds._types import LinkName
 from netspec.kinds.address import Address, broadcast_of
@@ -54,6 +56,7 @@ class Bridge(OptionedLink):
     mac: str | None = in_place()
     mtu: int | None = in_place()
     addr_gen_mode: int | None = in_place()
+    ipv6: bool | None = in_place()
     route_localnet: bool | None = in_place()
     promote_secondaries: bool | None = in_place()
     filtered: bool | None = in_place()
@@ -83,6 +86,7 @@ def observe(snapshot: Snapshot) -> Iterator[Bridge]:
             mac=row.mac,
             mtu=row.mtu,
             addr_gen_mode=row.addr_gen_mode,
+            ipv6=None if row.disabled6 is None else not row.disabled6,
             route_localnet=bool(row.conf4.get(ROUTE_LOCALNET)),
             promote_secondaries=bool(row.conf4.get(PROMOTE_SECONDARIES)),
             filtered=all(row.data.get(number, b"\0") == b"\1" for number in NF_CALL),
@@ -129,6 +133,7 @@ def create(new: Bridge) -> Iterator[Operation]:
         addr_gen_mode=new.addr_gen_mode,
         conf4=_conf4(route_localnet=new.route_localnet, promote_secondaries=new.promote_secondaries),
     )
+    yield from switch_ipv6(new.netns, new.name, new.ipv6)
     if new.up:
         yield LinkSet(netns=new.netns, name=new.name, up=True)
 
@@ -155,6 +160,7 @@ def update(old: Bridge, new: Bridge) -> Iterator[Operation]:
     # In a message of its own: there may be no IPv6 to speak of until the MTU is set.
     mode = changed(old.addr_gen_mode, new.addr_gen_mode)
     yield from link_set(LinkSet(netns=new.netns, name=new.name, addr_gen_mode=mode))
+    yield from switch_ipv6(new.netns, new.name, changed(old.ipv6, new.ipv6))
     yield from option_updates(old, new)
 
 
@@ -184,6 +190,7 @@ def _bridge(spec: BridgeSpec, segment: Segment, mark: Mark, *, filtered: bool) -
         mac=hashed_mac(mark.stack, segment.address) if spec.mac == "auto" else spec.mac,
         mtu=segment.mtu,
         addr_gen_mode=address_mode(segment.mtu, ipv6=segment.has(6)),
+        ipv6=wants_ipv6(segment.mtu, ipv6=segment.has(6)),
         route_localnet=segment.publishes and segment.access != "routed",
         promote_secondaries=True,
         filtered=filtered,

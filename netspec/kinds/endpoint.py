@@ -17,7 +17,7 @@ from netspec.kinds._inside import InsideSpec
 from netspec.kinds._intent import Attachment, Segment
 from netspec.kinds._interface_keys import InterfaceKeys
 from netspec.kinds._limits import LimitSpec, limited
-from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group
+from netspec.kinds._links import address_mode, hashed_mac, hashed_name, stack_group, wants_ipv6
 from netspec.kinds._name_files import name_files
 from netspec.kinds._publish import PublishSpec
 from netspec.kinds._replicas import MOST_REPLICAS, check_replicas
@@ -157,6 +157,7 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         # The host end is a mere port: it never needs an address of its own.
         addr_gen_mode=address_mode(mtu, ipv6=False),
         peer_addr_gen_mode=address_mode(mtu, ipv6=segment.has(6)),
+        peer_ipv6=wants_ipv6(mtu, ipv6=segment.has(6)),
         promote_secondaries=True,
         peer_txqlen=spec.txqueuelen,
         peer_altnames=tuple(sorted(spec.altnames)),
@@ -171,7 +172,7 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
     # Where the spec gives no address, somebody else does, and only they know what may be sent.
     if segment.antispoof and held:
         yield from guarded(name, mac, held, mark)
-    yield from _addresses(attachment, mark)
+    yield from _addresses(attachment, name, mark)
 
 
 def _port(link: str, segment: Segment, mark: Mark, *, hairpin: bool, apart: bool) -> Iterator[Resource]:
@@ -181,10 +182,11 @@ def _port(link: str, segment: Segment, mark: Mark, *, hairpin: bool, apart: bool
         yield guard_element(mark, "apart", ifname(link))
 
 
-def _addresses(attachment: Attachment, mark: Mark) -> Iterator[Resource]:
+def _addresses(attachment: Attachment, pair: str, mark: Mark) -> Iterator[Resource]:
     netns, link = attachment.netns, attachment.interface
     for address in (*attachment.addresses, *attachment.link_local):
-        yield Address(mark=mark, netns=netns, link=link, address=address, broadcast=broadcast_of(address))
+        broadcast = broadcast_of(address)
+        yield Address(mark=mark, netns=netns, link=link, address=address, broadcast=broadcast, pair=pair)
 
 
 def _default_routes(attachment: Attachment, spec: EndpointSpec, mark: Mark) -> Iterator[Resource]:

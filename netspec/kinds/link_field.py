@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from netspec.core.resource import Disruption, FieldRule, Key, Mark, Resource, carried, identity, in_place
-from netspec.kernel.operations import Attributes, LinkSet, Operation
+from netspec.kernel.operations import Attributes, LinkSet, Operation, SysctlWrite
 from netspec.kernel.snapshot import LinkRow, Snapshot
 from netspec.kinds._bridge_options import LEAST_STP_DELAY, NF_CALL, OPTIONS, Setting, unseen_options
 from netspec.kinds._contract import Kind
 from netspec.kinds._intent import Present
-from netspec.kinds._links import ROUTE_LOCALNET, origin_of, u8
+from netspec.kinds._links import ROUTE_LOCALNET, origin_of, switch_ipv6, u8
 from netspec.kinds._port_options import PORT_OPTIONS
 from netspec.kinds._records import former_record, former_values
 
@@ -20,7 +20,7 @@ _PORT = "port."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkField(Resource):
-    """A field of a host link: `up`, `mtu`, `mac`, `route_localnet`, `filtered`, or an option of a bridge or port.
+    """A field of a host link: `up`, `mtu`, `mac`, `ipv6`, `route_localnet`, `filtered`, or an option of bridge or port.
 
     Options of a port are called `port.hairpin` and so on. A wanted `value` of None is no opinion: it is only kept in
     mind that we owe the link the former one.
@@ -120,6 +120,8 @@ def fields_of(row: LinkRow) -> Mapping[str, str]:
         "mac": row.mac,
         "route_localnet": "on" if row.conf4.get(ROUTE_LOCALNET) else "off",
     }
+    if row.disabled6 is not None:
+        found["ipv6"] = "off" if row.disabled6 else "on"
     if row.kind == "bridge":
         found["filtered"] = "on" if all(any(row.data.get(number, b"")) for number in NF_CALL) else "off"
         found.update((name, option.text(option.read(row.data))) for name, option in OPTIONS.items())
@@ -168,7 +170,7 @@ def _moves_delay(stp: LinkField, present: Present) -> bool:
 def create(new: LinkField) -> Iterator[Operation]:
     """Set it."""
     if new.value is not None:
-        yield _set(new, new.value)
+        yield from _set(new, new.value)
 
 
 def update(_old: LinkField, new: LinkField) -> Iterator[Operation]:
@@ -179,21 +181,24 @@ def update(_old: LinkField, new: LinkField) -> Iterator[Operation]:
 def delete(old: LinkField) -> Iterator[Operation]:
     """Write back what was."""
     if old.former is not None:
-        yield _set(old, old.former)
+        yield from _set(old, old.former)
 
 
-def _set(field: LinkField, value: str) -> LinkSet:
+def _set(field: LinkField, value: str) -> Iterator[LinkSet | SysctlWrite]:
     plain = LinkSet(name=field.link)
     match field.name:
         case "up":
-            return replace(plain, up=value == "on")
+            yield replace(plain, up=value == "on")
         case "mtu":
-            return replace(plain, mtu=int(value))
+            yield replace(plain, mtu=int(value))
         case "mac":
-            return replace(plain, mac=value)
+            yield replace(plain, mac=value)
+        case "ipv6":
+            yield from switch_ipv6("", field.link, value == "on")
         case "route_localnet":
-            return replace(plain, conf4=((ROUTE_LOCALNET, int(value == "on")),))
-    return _option(field, value)
+            yield replace(plain, conf4=((ROUTE_LOCALNET, int(value == "on")),))
+        case _:
+            yield _option(field, value)
 
 
 def _option(field: LinkField, value: str) -> LinkSet:

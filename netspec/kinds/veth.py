@@ -7,7 +7,7 @@ from netspec.core.resource import Disruption, Key, carried, in_place, replaces
 from netspec.kernel.operations import AltnameAdd, AltnameDelete, Announce, LinkAdd, LinkSet, Operation, Peer
 from netspec.kernel.snapshot import LinkRow, Snapshot
 from netspec.kinds._contract import Kind
-from netspec.kinds._links import PROMOTE_SECONDARIES, Link, changed, delete_link, link_set, mark_of
+from netspec.kinds._links import PROMOTE_SECONDARIES, Link, changed, delete_link, link_set, mark_of, switch_ipv6
 
 USUAL_QUEUE = 1000
 """DEFAULT_TX_QUEUE_LEN (`include/net/pkt_sched.h`): that of a new link."""
@@ -30,6 +30,7 @@ class Veth(Link):
     peer_up: bool | None = in_place(disruption=Disruption.FLAP, harmless=(True,))
     addr_gen_mode: int | None = in_place()
     peer_addr_gen_mode: int | None = in_place()
+    peer_ipv6: bool | None = in_place()
     promote_secondaries: bool | None = in_place()
     """Of the end inside the namespace."""
     peer_txqlen: int | None = in_place()
@@ -84,6 +85,7 @@ def observe(snapshot: Snapshot) -> Iterator[Veth]:
             peer_mtu=peer.mtu,
             peer_up=peer.up,
             peer_addr_gen_mode=peer.addr_gen_mode,
+            peer_ipv6=None if peer.disabled6 is None else not peer.disabled6,
             peer_txqlen=peer.txqlen,
             peer_altnames=peer.altnames,
             peer_promisc=peer.promisc,
@@ -116,6 +118,7 @@ def create(new: Veth) -> Iterator[Operation]:
             addr_gen_mode=new.peer_addr_gen_mode,
             conf4=((PROMOTE_SECONDARIES, 1),) if new.promote_secondaries else (),
         )
+    yield from switch_ipv6(new.peer_netns, new.peer_name, new.peer_ipv6)
     fresh = replace(new, peer_txqlen=USUAL_QUEUE, peer_altnames=(), peer_promisc=False, peer_allmulti=False)
     yield from _inner(fresh, new)
     if new.peer_up:
@@ -156,6 +159,7 @@ def update(old: Veth, new: Veth) -> Iterator[Operation]:
     yield from link_set(LinkSet(netns=new.netns, name=new.name, addr_gen_mode=mode))
     mode = changed(old.peer_addr_gen_mode, new.peer_addr_gen_mode)
     yield from link_set(LinkSet(netns=new.peer_netns, name=new.peer_name, addr_gen_mode=mode))
+    yield from switch_ipv6(new.peer_netns, new.peer_name, changed(old.peer_ipv6, new.peer_ipv6))
 
 
 def _inner(old: Veth, new: Veth) -> Iterator[Operation]:

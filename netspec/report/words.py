@@ -22,6 +22,7 @@ _OUT = re.compile(r"(masquerade|snat)[46]_out")
 _NAMES: Mapping[str, str] = {
     "addr_gen_mode": "IPv6 link-local",
     "alive": "namespace",
+    "ipv6": "IPv6",
     "lo_up": "loopback",
     "netns": "namespace",
     "peer_name": "interface",

@@ -76,7 +76,7 @@ def _details(row: LinkRow) -> str:
     return (
         f"{row.netns}:{row.name} {row.kind} {_mac(row)} {row.mtu} up={row.up} group={row.group} alias={row.alias}"
         f" txqlen={row.txqlen} master={row.master} parent={row.parent} peer={row.peer} gen={row.addr_gen_mode}"
-        f" conf4={_some(row.conf4, CONF4)}"
+        f" no6={row.disabled6} conf4={_some(row.conf4, CONF4)}"
         f" data={_packed(row.data, BRIDGE_DATA) if row.kind == 'bridge' else ''}"
         f" port={row.port_kind} {_packed(row.port_data, PORT_DATA)}"
     )

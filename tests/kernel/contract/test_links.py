@@ -30,7 +30,7 @@ def test_a_bridge_has_the_defaults_of_linux(kernel: Kernel) -> None:
     kernel.execute([LinkAdd(name="br0", kind="bridge")])
 
     assert details(kernel)[0] == (
-        ":br0 bridge random 1500 up=False group=0 alias= txqlen=1000 master= parent= peer=None gen=0"
+        ":br0 bridge random 1500 up=False group=0 alias= txqlen=1000 master= parent= peer=None gen=0 no6=False"
         " conf4=1:0,4:1,20:0,26:0"
         " data=2:c8000000,3:d0070000,4:30750000,5:00000000,6:0080,9:0000,23:01,25:00 port= "
     )
@@ -57,7 +57,7 @@ def test_everything_that_a_creation_says_is_there_at_once(kernel: Kernel) -> Non
         ]
     )
 
-    assert [line.split(" conf4=")[0] for line in details(kernel) if "veth" in line] == [
+    assert [line.split(" no6=")[0] for line in details(kernel) if "veth" in line] == [
         f":v0 veth {MAC} 1400 up=True group=7 alias=a:b txqlen=5 master=br0 parent= peer=('web', 'eth0') gen=0",
         f"web:eth0 veth {OTHER_MAC} 1300 up=False group=8 alias= txqlen=1000 master= parent= peer=('', 'v0') gen=0",
     ]
