@@ -1,5 +1,6 @@
 """What a stack owns, as a tree and as JSON: bridges, ports, endpoints, addresses, publications."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +104,7 @@ class _Tree:
                 self._routes.setdefault((resource.netns, resource.link or ""), []).append(resource)
             case Port():
                 self._ports.setdefault(resource.bridge or "", []).append(resource)
-            case NatElement() if resource.set.startswith("publish"):
+            case NatElement() if resource.set.startswith(("publish", "routed")):
                 self._published.setdefault(object_of(resource), []).append(resource)
 
     def branches(self) -> Iterator[Branch]:
@@ -118,15 +119,17 @@ class _Tree:
             held = self._addresses.get(("", bridge.name), [])
             addresses = ", ".join(str(each.address) for each in held) or "no address"
             words = f"{addresses}  mtu {bridge.mtu}  {bridge.mac}{'' if bridge.up else '  DOWN'}"
-            ports = tuple(self._port(port) for port in self._ports.get(bridge.name, []))
-            yield Branch(f"bridge/{bridge.name}", words, ports)
+            yield Branch(f"bridge/{bridge.name}", words, self._on(bridge.name))
         ours = {each.name for each in self._all if isinstance(each, Bridge)}
         lent = {each.link for each in self._all if isinstance(each, LinkField) and each.origin == f"bridge/{each.link}"}
         for name in sorted((lent | set(self._ports)) - ours):
             held = self._addresses.get(("", name), [])
             words = ", ".join(str(each.address) for each in held) or "no address of ours"
-            ports = tuple(self._port(port) for port in self._ports.get(name, []))
-            yield Branch(f"bridge/{name}", f"{words}  existing", ports)
+            yield Branch(f"bridge/{name}", f"{words}  existing", self._on(name))
+
+    def _on(self, bridge: str) -> tuple[Branch, ...]:
+        """Links of the host, and endpoints by name, numbers in them as numbers."""
+        return tuple(sorted(map(self._port, self._ports.get(bridge, [])), key=_in_order))
 
     def _port(self, port: Port) -> Branch:
         pair = self._veths.get(port.link)
@@ -142,7 +145,7 @@ class _Tree:
         return Branch(
             object_of(pair),
             "  ".join(filter(None, facts)),
-            tuple(Branch("", each.title()) for each in published if each.value.partition(" ")[0] in targets),
+            tuple(Branch("", words) for words, target in map(_publication, published) if target in targets),
         )
 
     def _ways(self, place: tuple[str, str]) -> Iterator[str]:
@@ -174,6 +177,24 @@ class _Tree:
         for each in self._all:
             if isinstance(each, Sysctl):
                 yield Branch(f"sysctl/{each.name}", f"{_spaced(each.value)}  (was {_spaced(each.former)})")
+
+
+def _in_order(branch: Branch) -> tuple[bool, list[str | int], str]:
+    parts = re.split(r"([0-9]+)", branch.address)
+    return (
+        not branch.address.startswith("port/"),
+        [int(part) if part.isdigit() else part for part in parts],
+        branch.words,
+    )
+
+
+def _publication(element: NatElement) -> tuple[str, str]:
+    """What is open to others in words, and at which address."""
+    if not element.set.startswith("routed"):
+        return element.title(), element.value.partition(" ")[0]
+    source, target, protocol, ports = element.element.split(" . ")
+    everybody = source in ("0.0.0.0/0", "::/0")
+    return f"open {ports}/{protocol}" + ("" if everybody else f" to {source}"), target
 
 
 def _spaced(value: str | None) -> str:

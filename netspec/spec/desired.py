@@ -57,6 +57,8 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     findings.extend(check_present(document, present))
     findings.extend(check_routing(document, attached.by_endpoint))
     policies = policing(document, segments, attached.by_endpoint)
+    # Who has got no address is told of that, and not of what follows.
+    findings.extend(() if attached.findings else policies.void)
     expansion = Expansion(
         document.stack,
         segments,

@@ -1,6 +1,6 @@
 """Policies of a document with their names resolved: rules, and what they mean for segments."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -9,6 +9,7 @@ from netspec.core.elements import PROTOCOLS
 from netspec.core.judge import FORWARD, Reach
 from netspec.core.resource import Resource
 from netspec.kernel.operations import Network
+from netspec.kinds._contract import Finding
 from netspec.kinds._intent import Attachment, Segment
 from netspec.kinds._policies import Cast, Rule, rules
 from netspec.kinds.admission import Admission, admission
@@ -23,6 +24,8 @@ class Policing:
 
     rules: tuple[Rule, ...]
     policed: frozenset[str]
+    void: tuple[Finding, ...] = ()
+    """Policies that no packet can match."""
 
 
 def policing(
@@ -39,8 +42,28 @@ def policing(
     for address, segment in segments.items():
         known[address] = tuple(pool.cidr for pool in segment.pools)
         known.update((f"subnet/{pool.name}", (pool.cidr,)) for pool in segment.pools)
-    found = tuple(rules(document.policies, Cast(known)))
-    return Policing(found, frozenset(name for name, segment in segments.items() if _within(segment, found)))
+    cast = Cast(known)
+    found = tuple(rules(document.policies, cast))
+    policed = frozenset(name for name, segment in segments.items() if _within(segment, found))
+    return Policing(found, policed, tuple(_void(document.policies, cast, {each.number for each in found})))
+
+
+def _void(policies: Sequence[Any], cast: Cast, numbers: set[int]) -> Iterator[Finding]:
+    """Who reads a policy takes it to do something: one that is about no IP version says so."""
+    for number, spec in enumerate(policies, 1):
+        if number not in numbers:
+            sides = (("from", spec.traffic.from_), ("to", spec.traffic.to))
+            hint = "; ".join(f"`{name}` has {_versions(parties, cast)}" for name, parties in sides)
+            yield Finding(
+                "NS0330", "no traffic can match this policy", ("policies", number - 1, spec.action), hint=hint
+            )
+
+
+def _versions(parties: Sequence[Any], cast: Cast) -> str:
+    if any(party in ("host", "any") for party in parties):
+        return "IPv4 and IPv6 addresses"
+    found = sorted({each.version for party in parties for each in cast.addresses(party)})
+    return f"{' and '.join(f'IPv{each}' for each in found)} addresses" if found else "no address"
 
 
 def _within(segment: Segment, found: Iterable[Rule]) -> bool:

@@ -74,6 +74,26 @@ def test_an_endpoint_with_several_interfaces() -> None:
     }
 
 
+def test_what_is_open_without_translation_is_shown() -> None:
+    """With `access: routed`, at the endpoint's own address, to everybody or to some."""
+    spec = edited(
+        BASE,
+        ("br0: {", "br0: {access: routed, "),
+        ('["8080:80"', '["8080:80", {port: 81, to: 81, from: [192.0.2.0/24]}'),
+    )
+    lines = shown(spec, "endpoint/web").splitlines()
+
+    assert [line.strip("├└─│ ") for line in lines[2:]] == ["open 80/tcp", "open 53/udp", "open 81/tcp to 192.0.2.0/24"]
+
+
+def test_endpoints_are_in_the_order_of_their_names() -> None:
+    """Numbers count as numbers."""
+    spec = "netspec: 1\nbridges: {br0: {}}\nendpoints:\n  web: {bridge: br0, replicas: 11}\n  a: {bridge: br0}\n"
+    names = [line.split()[1] for line in shown(spec, "bridge/br0").splitlines()[1:]]
+
+    assert names == ["bridge/br0", "endpoint/a", *(f"endpoint/web-{number}" for number in range(1, 12))]
+
+
 def test_an_endpoint_on_no_bridge() -> None:
     """It is there all the same."""
     assert "├─ endpoint/nowhere  no bridge\n" in shown(MANY)
