@@ -14,7 +14,7 @@ from netspec.kinds.nat_table import NatTable
 from netspec.kinds.route import Route
 
 _DERIVED = re.compile(
-    r"(access|advertised[46]?|beside[46]?|beyond(46)?|former|guarded_mac|guarded[46]?|limited|netmapped[46]"
+    r"(access|advertised[46]?|beside[46]?|beyond4|former|guarded_mac|guarded[46]?|limited|netmapped[46]"
     r"|netmap[46]_in|own[46]|return[46]|same|segments|shared|within)(_.+)?"
 )
 """Sets whose elements follow from others or from the table: of interest where nothing else changes."""
