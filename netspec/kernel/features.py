@@ -15,7 +15,7 @@ from pathlib import Path
 
 from netspec.errors import PrivilegeMissing
 from netspec.kernel.nftables import Nftables
-from netspec.kernel.operations import TableAdd
+from netspec.kernel.operations import TableAdd, TableDelete
 from netspec.kernel.port import KernelError
 from netspec.kernel.reading import read_sysctl
 from netspec.kernel.traffic_trials import try_bucket, try_redirect
@@ -36,10 +36,22 @@ _NLMSGERR_ATTR_MSG = 1
 _TABLE = "netspec-probe"
 _CHAINS = {
     "nft": "type filter hook forward priority filter; policy accept;\n\t\tct state established accept",
-    "nft-nat": "type nat hook postrouting priority srcnat; policy accept;\n\t\tmasquerade",
+    "nft-bridge": "type filter hook prerouting priority dstnat; policy accept;\n\t\tiifname . ether saddr @probe drop",
     "nft-fib": "type filter hook prerouting priority raw; policy accept;\n\t\tfib daddr type local accept",
+    "nft-intervals": "type filter hook forward priority filter; policy accept;\n\t\tip saddr . th dport @probe drop",
+    "nft-nat": "type nat hook postrouting priority srcnat; policy accept;\n\t\tmasquerade",
+    "nft-prefix": "type nat hook postrouting priority 100; policy accept;\n\t\tsnat ip prefix to ip saddr map @probe",
+    "nft-reject": "type filter hook input priority filter; policy accept;\n\t\treject with icmpx port-unreachable",
 }
+_SETS = {
+    "nft-bridge": "set probe {\n\t\ttype ifname . ether_addr\n\t}",
+    "nft-intervals": "set probe {\n\t\ttype ipv4_addr . inet_service\n\t\tflags interval\n\t}",
+    "nft-prefix": "map probe {\n\t\ttype ipv4_addr : interval ipv4_addr\n\t\tflags interval\n\t}",
+}
+"""What a chain looks at."""
 
+SCTP_TRACKED = Path("/proc/sys/net/netfilter/nf_conntrack_sctp_timeout_established")
+"""There where conntrack knows SCTP: without it, ports of SCTP are not translated."""
 BRIDGED = Path("/proc/sys/net/bridge")
 """The switches of br_netfilter; of the network namespace of the thread that looks."""
 
@@ -49,8 +61,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def missing_features(features: Iterable[str]) -> Mapping[str, str]:
     """Those that the kernel lacks, each with its words.
 
-    There are `bridge`, `bridge-vlan`, `br-netfilter`, `veth`, `nft`, `nft-nat`, `nft-fib`, `ifb`, `tbf`, `ingress`
-    and `netns`.
+    There are `bridge`, `bridge-vlan`, `br-netfilter`, `veth`, `netns`, `sctp`, those of nftables that begin with
+    `nft`, and for limits `ifb`, `tbf` and `ingress`.
 
     Raises PrivilegeMissing where trying is not allowed, LibraryMissing where libnftables is not installed,
     ValueError for a feature that has no trial.
@@ -170,9 +182,20 @@ def _words(attributes: bytes) -> str:
 
 def _try_table(name: str) -> None:
     """Load a table with one chain that needs the feature."""
-    text = f"table inet {_TABLE} {{\n\tchain probe {{\n\t\t{_CHAINS[name]}\n\t}}\n}}\n"
+    family = "bridge" if name == "nft-bridge" else "inet"
+    chain = f"chain look {{\n\t\t{_CHAINS[name]}\n\t}}"
+    text = f"table {family} {_TABLE} {{\n\t{_SETS.get(name, '')}\n\t{chain}\n}}\n"
     with Nftables() as nftables:
-        nftables.transact([TableAdd(name=_TABLE, text=text)])
+        nftables.transact([TableAdd(family=family, name=_TABLE, text=text)])
+        # The next trial of the same name begins anew.
+        nftables.transact([TableDelete(family=family, name=_TABLE)])
+
+
+def _try_sctp(_name: str) -> None:
+    """Load what conntrack is loaded with, and see what it knows."""
+    _try_table("nft-nat")
+    if not SCTP_TRACKED.exists():
+        raise KernelError(errno.EPROTONOSUPPORT, None, "conntrack does not know SCTP")
 
 
 _TRIALS: Mapping[str, Callable[[str], None]] = {
@@ -180,6 +203,7 @@ _TRIALS: Mapping[str, Callable[[str], None]] = {
     "bridge": _try_link,
     "bridge-vlan": _try_vlans,
     "br-netfilter": _try_bridged,
+    "sctp": _try_sctp,
     "veth": _try_link,
     "ifb": _try_link,
     "tbf": lambda _name: try_bucket(DEADLINE),

@@ -236,4 +236,10 @@ def _flows(old: NatElement) -> Iterator[FlowDelete]:
     )
 
 
-KIND = Kind(NatElement, observe, create, update, delete, aftermath)
+def _needs(new: NatElement) -> Iterator[str]:
+    """Ports of SCTP are translated by those who know it."""
+    if new.set.startswith("publish") and " . sctp . " in f" . {new.element}":
+        yield "sctp"
+
+
+KIND = Kind(NatElement, observe, create, update, delete, aftermath, needs=_needs)

@@ -83,4 +83,9 @@ def delete(old: NatTable) -> Iterator[Operation]:
     yield TableDelete(netns=old.netns, family=old.family, name=old.name)
 
 
-KIND = Kind(NatTable, observe, create, update, delete, features=("nft", "nft-nat", "nft-fib"))
+def _needs(new: NatTable) -> Iterator[str]:
+    """What its own chains are made of, beside what every table needs."""
+    yield from ("nft-bridge",) if new.family == "bridge" else ("nft-fib", "nft-intervals", "nft-prefix", "nft-reject")
+
+
+KIND = Kind(NatTable, observe, create, update, delete, features=("nft", "nft-nat"), needs=_needs)

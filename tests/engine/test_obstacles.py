@@ -340,6 +340,22 @@ def test_a_feature_that_the_kernel_lacks(in_memory: Site) -> None:
     assert found(in_memory, edited(BASE, ("  db:", "  dc: {bridge: br0}\n  db:"))) == []
 
 
+def test_sctp_and_the_guard_need_features_of_their_own(in_memory: Site) -> None:
+    """Named by what needs them, and only where something does."""
+    fake(in_memory).unsupported = frozenset({"sctp", "nft-bridge"})
+    unguarded = edited(BASE, ("br0: {", "br0: {antispoof: false, "), ("br1: {", "br1: {antispoof: false, "))
+
+    assert found(in_memory, edited(unguarded, ("53:53/udp", "53:53/sctp"))) == [
+        (
+            "NS0405",
+            "this kernel lacks sctp, which endpoint/web.publish[1] needs: Operation not supported",
+            "endpoint/web.publish[1]",
+        )
+    ]
+    assert [(code, address) for code, _, address in found(in_memory, BASE)] == [("NS0405", "nat")]
+    assert found(in_memory, unguarded) == []
+
+
 def test_a_policy_within_a_bridge_needs_a_feature_of_its_own(in_memory: Site) -> None:
     """On a bridge that is there already as well; one between bridges does not, nor does what is there."""
     fake(in_memory).unsupported = frozenset({"br-netfilter"})

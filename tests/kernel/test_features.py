@@ -16,7 +16,7 @@ from tests.packets.lab import Lab
 pytestmark = pytest.mark.kernel
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces need root; run in a user namespace")
 
-ALL = ["bridge", "veth", "nft", "nft-nat", "nft-fib", "netns"]
+ALL = ["bridge", "veth", "netns", "sctp", *features._CHAINS]
 
 
 @pytest.fixture
@@ -82,6 +82,24 @@ def test_bridged_frames_are_filtered_where_the_module_is_loaded(
     assert lab.run(lambda: missing_features(["br-netfilter"])) == ({} if loaded else lacking)
     monkeypatch.setattr(features, "BRIDGED", tmp_path / "bridge")
     assert lab.run(lambda: missing_features(["br-netfilter"])) == lacking
+
+
+@needs_root
+def test_sctp_is_known_to_conntrack_or_it_is_said(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its ports would stay as they are, and the rules would load all the same."""
+    monkeypatch.setattr(features, "SCTP_TRACKED", tmp_path / "none")
+
+    said = lab.run(lambda: dict(missing_features(["sctp"])))
+    assert said == {"sctp": "conntrack does not know SCTP — Protocol not supported (EPROTONOSUPPORT)"}
+
+
+@needs_root
+@pytest.mark.parametrize("name", sorted(features._CHAINS))
+def test_each_part_of_nftables_is_tried(lab: Lab, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """In a family that has no such thing, it is missing."""
+    monkeypatch.setitem(features._CHAINS, name, f"{features._CHAINS[name]}; meta iifname @nothing drop")
+
+    assert list(lab.run(lambda: missing_features(features._CHAINS))) == [name]
 
 
 @needs_root
