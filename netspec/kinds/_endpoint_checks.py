@@ -7,6 +7,7 @@ from typing import Any
 from netspec.kinds._collisions import collisions
 from netspec.kinds._contract import Finding, Place
 from netspec.kinds._limits import check_limits
+from netspec.kinds._mac_checks import check_macs
 from netspec.kinds._spaces import check_spaces
 from netspec.kinds.inner_sysctl import check_sysctls
 
@@ -21,6 +22,7 @@ def check(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa
     yield from check_limits(specs, document.bridges)
     yield from _names(specs, document.bridges)
     yield from _altnames(specs)
+    yield from check_macs(specs, document.bridges)
     for endpoint, spec in specs.items():
         yield from check_sysctls(endpoint, spec)
     yield from _targets(specs, document)
@@ -98,10 +100,12 @@ def _altnames(specs: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _targets(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa: ANN401
     """A publication needs an endpoint with an address of its family."""
+    owners = {_plain(each): name for name, _, one, _ in _interfaces(specs) for each in one.wanted if each != "auto"}
     for endpoint, spec in specs.items():
         if not spec.publish:
             continue
         versions = set(_versions(spec, document))
+        yield from _lost(endpoint, spec, owners)
         for index, publication in enumerate(spec.publish):
             path = ("endpoints", endpoint, "publish", index)
             if not versions:
@@ -115,6 +119,19 @@ def _targets(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # n
                     f"`listen: {publication.listen}` does not go with `access: routed`, where nothing is translated"
                 )
                 yield Finding("NS0304", message, path, hint="leave `listen` away; `from` says who may connect")
+
+
+def _lost(endpoint: str, spec: Any, owners: Mapping[Any, str]) -> Iterator[Finding]:  # noqa: ANN401
+    """Where an endpoint has the address, the host is not asked."""
+    for index, publication in enumerate(spec.publish):
+        if publication.address in owners:
+            message = f"{publication.address} is an address of endpoint/{owners[publication.address]}, not of the host"
+            hint = "listen at an address of the host, or at all of them"
+            yield Finding("NS0333", message, ("endpoints", endpoint, "publish", index), hint=hint)
+
+
+def _plain(address: Any) -> Any:  # noqa: ANN401  an address, with a prefix or without
+    return getattr(address, "ip", address)
 
 
 def _routed(spec: Any, document: Any) -> bool:  # noqa: ANN401

@@ -84,6 +84,9 @@ def listen_at(value: Any) -> Address | str:  # noqa: ANN401
         if ":" in raw or raw.replace(".", "").isdigit() or "/" in raw:
             raise
         return link_name(raw)
+    if found.is_multicast or str(found) == "255.255.255.255":
+        hint = "listen at an address of the host, or at all of them"
+        raise wrong("NS0333", f"{found} is a group or broadcast address, not one of the host's", hint)
     return found
 
 

@@ -83,7 +83,20 @@ def ip_address(value: Any) -> Address:  # noqa: ANN401
         raise wrong("NS0124", f'"{raw}" is not an IP address', hint) from None
     if getattr(found, "scope_id", None):
         raise wrong("NS0124", f'"{raw}" has a zone', "leave %… away")
+    _is_no_ipv4(found, raw)
     return found
+
+
+_IPV4_INSIDE = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("::/96"))
+_MEANT = (ipaddress.IPv6Address("::"), ipaddress.IPv6Address("::1"))
+
+
+def _is_no_ipv4(found: Address, raw: object, prefix: int = 128) -> None:
+    """No packet has such an address; and each program writes it in another way."""
+    if found.version == 6 and found not in _MEANT and any(found in each for each in _IPV4_INSIDE):
+        inner = ipaddress.IPv4Address(found.packed[12:])
+        length = "" if "/" not in str(raw) else f"/{max(prefix - 96, 0)}"
+        raise wrong("NS0332", f'"{raw}" is IPv4 written as IPv6', f"write {inner}{length}")
 
 
 def ip_network(value: Any) -> Network:  # noqa: ANN401
@@ -99,6 +112,7 @@ def ip_network(value: Any) -> Network:  # noqa: ANN401
         raise wrong("NS0125", f'"{raw}" is not a subnet: {_why_no_network(raw, error)}') from None
     if str(found.network_address) != str(ipaddress.ip_interface(raw).ip):
         raise wrong("NS0126", f'"{raw}" is an address inside a subnet, not a subnet', f'write "{found}"')
+    _is_no_ipv4(found.network_address, raw, found.prefixlen)
     return found
 
 
@@ -123,9 +137,11 @@ def ip_interface(value: Any) -> Address | Interface | str:  # noqa: ANN401
         return "auto"
     if isinstance(raw, str) and "/" in raw:
         try:
-            return ipaddress.ip_interface(raw)
+            found = ipaddress.ip_interface(raw)
         except ValueError as error:
             raise wrong("NS0124", f'"{raw}" is not an address: {_why_no_network(raw, error)}') from None
+        _is_no_ipv4(found.ip, raw, found.network.prefixlen)
+        return found
     return ip_address(raw)
 
 

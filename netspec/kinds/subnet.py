@@ -59,7 +59,7 @@ def _usable(cidr: Network) -> Network:
 
 
 _SPECIAL = tuple(
-    (ip_network(text_), what)
+    (ipaddress.ip_network(text_), what)
     for text_, what in (
         ("0.0.0.0/8", "unspecified"),
         ("127.0.0.0/8", "loopback"),

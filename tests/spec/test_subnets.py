@@ -46,7 +46,12 @@ WRONG = [
         PRIVATE4,
     ),
     ('cidr: "fe80::/64"', "NS0132", "fe80::/64 is link-local and cannot be a subnet", PRIVATE6),
-    ('cidr: "::ffff:10.1.0.0/120"', "NS0132", "::ffff:a01:0/120 is IPv4-mapped and cannot be a subnet", PRIVATE6),
+    (
+        'cidr: "::ffff:10.1.0.0/120"',
+        "NS0332",
+        '"::ffff:10.1.0.0/120" is IPv4 written as IPv6',
+        "write 10.1.0.0/24",
+    ),
     (
         "cidr: 10.1.0.0/24, gateway: 10.1.0.0",
         "NS0133",
