@@ -99,7 +99,7 @@ class SubnetSpec(SpecModel):
     """The default gateway of the endpoints: the first address unless said; `none` for none."""
     host_address: OwnAddress | None = None
     """The host's own address on the segment: the gateway's unless said, so that the host is the gateway.
-    Another one, or `none`, makes another router the gateway."""
+    Another one, or `none`, makes another router the gateway, which may then be a link-local address."""
     range: AddressRange | None = None
     """Bounds automatic addresses: a CIDR or `first-last`."""
     reserve: tuple[IpAddress, ...] = ()
@@ -113,7 +113,7 @@ class SubnetSpec(SpecModel):
     @model_validator(mode="after")
     def _hangs_together(self) -> "SubnetSpec":
         for what, own in (("gateway", self.gateway), ("host's address", self.host_address)):
-            if own not in (None, "none"):
+            if own not in (None, "none") and not (own is self.gateway and _is_router(own, self)):
                 _check_own(self.cidr, ip_address(own), what)
         if self.host_address is not None and self.gateway is None:
             hint = "name the gateway of the endpoints; `gateway: none` for none"
@@ -145,9 +145,17 @@ def _given(written: Address | str) -> Address | None:
     return None if isinstance(written, str) else written
 
 
+def _is_router(gateway: Any, subnet: SubnetSpec) -> bool:  # noqa: ANN401  an address
+    """Whether it is a link-local address, as IPv6 routers have them, and the host's is another one."""
+    both_6 = ip_address(gateway).version == subnet.cidr.version == 6
+    return both_6 and ip_address(gateway).is_link_local and subnet.host_address is not None
+
+
 def _check_own(cidr: Network, address: Address, what: str) -> None:
     if address not in cidr:
-        raise wrong("NS0133", f"the {what} {address} is outside {cidr}")
+        another_router = what == "gateway" and cidr.version == 6 and address.is_link_local
+        hint = "say by `host_address` which one the host has, or `none`" if another_router else ""
+        raise wrong("NS0133", f"the {what} {address} is outside {cidr}", hint)
     if address in edges(cidr):
         edge = "network or broadcast" if cidr.version == 4 else "router anycast"
         raise wrong("NS0133", f"the {what} {address} is the {edge} address of {cidr}")

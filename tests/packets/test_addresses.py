@@ -24,12 +24,14 @@ bridges:
     subnets:
       - {cidr: 10.5.0.0/24, gateway: 10.5.0.1, host_address: 10.5.0.2}
       - {cidr: "fd00:5::/64", gateway: "fd00:5::1", host_address: none}
+  local0: {subnets: [{cidr: "fd00:7::/64", gateway: "fe80::1", host_address: "fd00:7::2"}]}
   quiet0: {subnets: [{cidr: 10.6.0.0/24, gateway: none}, {cidr: "fd00:6::/64", gateway: none}]}
 endpoints:
   pair: {bridge: pair0}
   x: {bridge: several0}
   y: {bridge: several0}
   routed: {bridge: routed0}
+  local: {bridge: local0}
   q1: {bridge: quiet0}
   q2: {bridge: quiet0}
 """
@@ -44,6 +46,11 @@ ip -n router -6 address add fd00:5::1/64 dev eth0 nodad
 ip -n router address add 203.0.113.1/32 dev lo
 ip -n router -6 address add 2001:db8:203::1/128 dev lo nodad
 ip -n router link set eth0 up
+ip link add to-router2 type veth peer name eth1 netns router
+ip link set to-router2 master local0 up
+ip -n router -6 address add fe80::1/64 dev eth1 nodad
+ip -n router link set eth1 up
+ip -n router -6 route add fd00:7::/64 dev eth1
 """
 """A router on the bridge that netspec knows nothing of; behind it lies what 203.0.113.1 stands for."""
 
@@ -68,6 +75,9 @@ routed -> 203.0.113.1:80            router sees 10.5.0.3
 routed -> [2001:db8:203::1]:80      router sees fd00:5::2
 host   -> 10.5.0.3:80               routed sees 10.5.0.2
 routed -> 192.0.2.9:7777            blocked
+# … which may be a link-local address, as IPv6 routers have them
+local  -> [2001:db8:203::1]:80      router sees fd00:7::1
+host   -> [fd00:7::1]:80            local sees fd00:7::2
 # no gateway: neighbours, and nobody else
 q1     -> 10.6.0.2:80               q2 sees 10.6.0.1
 q1     -> [fd00:6::2]:80            q2 sees fd00:6::1
@@ -84,9 +94,10 @@ def lab() -> Iterator[Lab]:
         apply_in(lab, SPEC)
         lab.command(ANOTHER_ROUTER)
         lab.command("ip -n remote route add 10.0.0.0/8 via 192.0.2.1")
-        for name in ("pair", "x", "y", "routed", "q1", "q2", "router"):
+        for name in ("pair", "x", "y", "routed", "local", "q1", "q2", "router"):
             lab.serve(name, 80)
-        lab.wait_for(Probe("routed", "2001:db8:203::1", 80))
+        for name in ("routed", "local"):
+            lab.wait_for(Probe(name, "2001:db8:203::1", 80))
         yield lab
 
 
