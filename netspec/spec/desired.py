@@ -8,7 +8,7 @@ from netspec.core.resource import Key, Mark, Resource
 from netspec.core.state import Contradiction, State, merge
 from netspec.kernel.operations import Address
 from netspec.kinds import sections
-from netspec.kinds._contract import Expansion, Finding
+from netspec.kinds._contract import Expansion, Finding, Place
 from netspec.kinds._endpoint_routing import check_routing
 from netspec.kinds._intent import UNLOCKED, Lock, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
@@ -54,6 +54,7 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     attached = attach(document, segments, present, lock)
     findings = list(attached.findings)
     findings.extend(_too_narrow(document, segments))
+    findings.extend(_switched_off(document, segments))
     findings.extend(check_present(document, present))
     findings.extend(check_routing(document, attached.by_endpoint))
     policies = policing(document, segments, attached.by_endpoint)
@@ -132,6 +133,24 @@ def _too_narrow(document: Any, segments: Mapping[str, Segment]) -> Iterator[Find
         if mtu < IPV6_MINIMUM_MTU:
             message = f"IPv6 needs an MTU of at least {IPV6_MINIMUM_MTU} bytes; here it is {mtu}"
             yield Finding("NS0225", message, (*path, "mtu"), hint="widen it, or leave the IPv6 subnet away")
+
+
+def _switched_off(document: Any, segments: Mapping[str, Segment]) -> Iterator[Finding]:  # noqa: ANN401
+    """Sysctls that take IPv6 from a link whose segment has it."""
+    on_host = {name: name for name in document.bridges if segments[f"bridge/{name}"].has(6)}
+    yield from _without_ipv6(document.sysctls, on_host, ("sysctls",))
+    for endpoint, spec in document.endpoints.items():
+        interfaces = {name: each.bridge for name, each in spec.all_interfaces().items() if each.bridge in on_host}
+        yield from _without_ipv6(spec.sysctls, interfaces, ("endpoints", endpoint, "sysctls"))
+
+
+def _without_ipv6(values: Mapping[str, str], links: Mapping[str, str], path: Place) -> Iterator[Finding]:
+    for link, bridge in links.items():
+        for scope in ("all", link.replace(".", "/")):
+            name = f"net.ipv6.conf.{scope}.disable_ipv6"
+            if values.get(name, "0") != "0":
+                message = f"{link} needs IPv6: bridge/{bridge} has an IPv6 subnet"
+                yield Finding("NS0334", message, (*path, name), hint="leave the sysctl away", on_key=True)
 
 
 def _pool(choice: Any, document: Any) -> Pool:  # noqa: ANN401
