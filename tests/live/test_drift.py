@@ -34,7 +34,7 @@ create route/web/::/0
 create route/web/default
 """
 NEW_VETH = f"{IN_VETH}\ncreate port/to-web\ncreate link/to-web"
-LONG_TAIL = " peer_txqlen"
+LONG_TAIL = "peer_addr_gen_mode peer_ipv6 promote_secondaries peer_txqlen"
 REPLACED_VETH = f"{IN_VETH}\nreplace port/to-web\nreplace link/to-web"
 
 TABLE = "table/inet netspec-default"
@@ -159,7 +159,7 @@ DRIFTS = {
         {NEW_VETH}
         replace netns/web alive""",
     f"{HELD}; ip netns del web": f"""
-        {REPLACED_VETH} peer_netns peer_name peer_mac peer_mtu peer_up peer_addr_gen_mode promote_secondaries{LONG_TAIL}
+        {REPLACED_VETH} peer_netns peer_name peer_mac peer_mtu peer_up {LONG_TAIL}
         create netns/web""",
     # nftables
     "nft add rule inet netspec-default ingress counter": REPLACED_TABLE,
