@@ -13,6 +13,8 @@
     ├── NotRestored              4   the apply failed and something is left; says what
     ├── Interrupted        130/143   a signal came; undone at a safe point
     └── UsageError              64   the command line makes no sense
+
+    Astray                       4   no NetspecError: nothing may go on after it, undoing neither
 """
 
 from collections.abc import Sequence
@@ -92,3 +94,20 @@ class UsageError(NetspecError):
     """The command line makes no sense."""
 
     exit_code = 64
+
+
+class Astray(BaseException):
+    """The process is in a network namespace that is not its own, and cannot leave: whatever it did would hit another.
+
+    Like a kill, it is made good by the next command, which finds the journal.
+    """
+
+    exit_code = 4
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is the kernel's."""
+        self.message = (
+            f"cannot come back from a network namespace ({reason}). Nothing more was done: where a change had begun, "
+            "the next apply or destroy undoes it first."
+        )
+        super().__init__(self.message)

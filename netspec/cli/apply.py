@@ -126,14 +126,18 @@ def _watched(session: Session, reconciler: "Reconciler", proposal: "Proposal") -
 
 def recover(session: Session, reconciler: "Reconciler") -> None:
     """Undo what an apply that died has left, and say so. Raises NotRestored where that fails."""
+    from netspec.engine.report_failure import what_is_left
+
     recovery = reconciler.recover()
     if recovery is None:
         return
-    number = len(recovery.entry.before)
-    if not recovery.restoration.complete:
-        left = ", ".join(str(change.key) for change in recovery.restoration.missing[:20])
-        raise NotRestored(f"An interrupted apply of stack {recovery.entry.stack} could not be undone: {left} is left.")
-    session.note(
-        f"netspec: an apply of stack {recovery.entry.stack} had been interrupted; "
-        f"its {number} kernel objects were put back as they were before."
-    )
+    number, outcome = len(recovery.entry.before), recovery.restoration
+    had = f"an apply of stack {recovery.entry.stack} had been interrupted"
+    if not outcome.final:
+        raise NotRestored(f"{had[0].upper()}{had[1:]}, and could not be undone entirely.{what_is_left(outcome)}")
+    if outcome.complete:
+        session.note(f"netspec: {had}; its {number} kernel objects were put back as they were before.")
+    else:
+        session.note(f"netspec: {had}; it was undone but for what others took away.{what_is_left(outcome)}")
+    if outcome.unclosed:
+        raise NotRestored(f"The journal of an apply that was undone is still there: {outcome.unclosed}")

@@ -28,7 +28,7 @@ from netspec.cli.help import listed
 from netspec.cli.options import Color, Options, Output, hoist
 from netspec.cli.output import write
 from netspec.cli.session import Session
-from netspec.errors import NetspecError, UsageError
+from netspec.errors import Astray, NetspecError, UsageError
 
 USAGE = 64
 # The base class of all complaints about a command line, wherever typer keeps its click.
@@ -173,6 +173,9 @@ def _obey(words: list[str]) -> int:
         return error.exit_code
     except typer.Exit as done:
         return done.exit_code
+    except Astray as error:
+        sys.stderr.write(f"netspec: {error.message}\n")
+        return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("netspec: interrupted; nothing was changed.\n")
         return INTERRUPTED

@@ -24,9 +24,11 @@ class AppliedRecord:
         """Digest by key. Empty where nothing was recorded, or where it cannot be understood."""
         try:
             found = json.loads(read_private(self._path) or "{}")
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, Refused):
             return {}
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            return {}
+        return {key: digest for key, digest in found.items() if isinstance(digest, str)}
 
     def prepare(self) -> None:
         """Raises Refused where it could not be written later."""

@@ -1,12 +1,13 @@
 """Runs a plan through the port; on failure restores, by planning back to what was."""
 
-from collections.abc import Callable, Mapping
+import errno
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 from netspec.core.change import Change, diff
 from netspec.core.plan import Plan, Step, make_plan
 from netspec.core.resource import Key, Resource
-from netspec.core.state import owned_by
+from netspec.core.state import owned_by, provided
 from netspec.engine.journal import Entry
 from netspec.engine.observation import Program, observed_state
 from netspec.kernel.port import Kernel, KernelError, Progress, no_progress
@@ -40,6 +41,15 @@ class StepRefused(Exception):
         self.refusal = refusal
 
 
+class NotConverged(Exception):
+    """The kernel accepted all of a plan, and yet something is still to do."""
+
+    def __init__(self, rest: Plan) -> None:
+        """`rest` is that."""
+        super().__init__("not converged")
+        self.rest = rest
+
+
 def execute(kernel: Kernel, plan: Plan, progress: StepProgress = unwatched) -> None:
     """Run all steps of a plan. Raises StepRefused at the first refusal; undoes nothing itself."""
     program = Program(plan.steps)
@@ -59,50 +69,95 @@ def execute(kernel: Kernel, plan: Plan, progress: StepProgress = unwatched) -> N
 class Restoration:
     """How restoring ended: the changes that are still missing, and the last refusal.
 
-    `seen` is false where the kernel could not even be read: then nobody knows what is missing.
+    `seen` is false where the kernel could not even be read: then nobody knows what is missing. `lost` are those of
+    the missing that cannot come back, as what they stood on has gone: by other hands, for ours would have put it back.
+    `unclosed` says why the journal is still there though all was undone.
     """
 
     missing: tuple[Change, ...] = ()
     refusal: Refusal | None = None
     seen: bool = True
+    lost: frozenset[Key] = frozenset()
+    unclosed: str = ""
 
     @property
     def complete(self) -> bool:
         """Whether everything was seen to be as before."""
         return self.seen and not self.missing
 
+    @property
+    def final(self) -> bool:
+        """Whether trying again is no use: what is missing cannot come back."""
+        return self.seen and all(each.key in self.lost for each in self.missing)
+
 
 def restore(kernel: Kernel, entry: Entry, scope: Scope) -> Restoration:
     """Bring back what an entry says was there, by looking, planning and executing; then look again.
 
-    It does not matter which steps of the plan had been done. Only what carries our mark is removed.
+    It does not matter which steps of the plan had been done. Only what carries our mark is removed. What cannot
+    come back is left out, so that all else does. Never raises but what stops the process.
     """
     refusal = None
-    for _ in range(RESTORE_ATTEMPTS):
+    lost: frozenset[Key] = frozenset()
+    left = RESTORE_ATTEMPTS
+    while left:
         try:
-            plan = _way_back(kernel, entry, scope)
+            plan = _way_back(kernel, entry, scope, lost)
             if not plan:
-                return Restoration()
+                break
             execute(kernel, plan)
         except StepRefused as refused:
             refusal = refused.refusal
-        except KernelError as error:
-            refusal = Refusal(None, error)
+            stranded = _stranded(kernel, entry, scope, refusal)
+            if not stranded <= lost:
+                lost |= stranded
+                continue
+        except Exception as error:  # noqa: BLE001  who undoes has nobody to leave it to
+            refusal = Refusal(None, _as_refusal(error))
+        left -= 1
     try:
-        return Restoration(_way_back(kernel, entry, scope).changes, refusal)
-    except KernelError as error:
-        return Restoration(refusal=Refusal(None, error), seen=False)
+        missing = _way_back(kernel, entry, scope, frozenset()).changes
+        return Restoration(missing, refusal, lost=lost & {each.key for each in missing})
+    except Exception as error:  # noqa: BLE001  likewise: whatever it is, nothing was seen
+        return Restoration(refusal=Refusal(None, _as_refusal(error)), seen=False)
 
 
-def _way_back(kernel: Kernel, entry: Entry, scope: Scope) -> Plan:
+def _as_refusal(error: Exception) -> KernelError:
+    if isinstance(error, KernelError):
+        return error
+    number = error.errno if isinstance(error, OSError) and error.errno else errno.EPERM
+    return KernelError(number, None, str(error))
+
+
+def _way_back(kernel: Kernel, entry: Entry, scope: Scope, lost: Container[Key]) -> Plan:
     observed = observed_state(kernel.snapshot(_scope_of(entry.before, scope)))
-    wanted = {key: resource for key, resource in entry.before.items() if resource is not None}
+    wanted = {key: each for key, each in entry.before.items() if each is not None and key not in lost}
     ours = owned_by(entry.stack)
 
     def made_by_the_plan(resource: Resource) -> bool:
-        return resource.key() in entry.before and ours(resource)
+        return entry.before.get(resource.key(), resource) is None and ours(resource)
 
     return make_plan(diff(wanted, observed, made_by_the_plan))
+
+
+def _stranded(kernel: Kernel, entry: Entry, scope: Scope, refusal: Refusal) -> frozenset[Key]:
+    """What cannot come back, as the host is seen to lack what it stands on."""
+    try:
+        observed = observed_state(kernel.snapshot(_scope_of(entry.before, scope)))
+    except Exception:  # noqa: BLE001  who cannot look knows of nothing that has gone
+        return frozenset()
+    wanted = {key: each for key, each in entry.before.items() if each is not None}
+    step = refusal.step
+    # A namespace of others' that is no longer where it was: its process has ended.
+    ended = step is not None and step.key.kind == "netns" and refusal.error.number == errno.ESRCH
+    found = {step.key} if step is not None and ended else set()
+    while True:
+        there = {key for each in observed.values() for key in provided(each)}
+        there |= {key for own, each in wanted.items() if own not in found for key in provided(each)}
+        further = {key for key, each in wanted.items() if key not in found and not there.issuperset(each.requires())}
+        if not further:
+            return frozenset(found)
+        found |= further
 
 
 def _scope_of(before: Mapping[Key, Resource | None], scope: Scope) -> Scope:

@@ -9,19 +9,19 @@ from netspec.core.change import Change, diff
 from netspec.core.consequence import Consequences
 from netspec.core.plan import Plan, make_plan
 from netspec.core.resource import Key, Resource
-from netspec.core.state import EMPTY, State, provided, prunable
+from netspec.core.state import EMPTY, State, owned_by, provided, prunable
 from netspec.diagnostics import Diagnostic
 from netspec.engine.applied import AppliedRecord, drifted
 from netspec.engine.consequences import weigh
-from netspec.engine.executor import Refusal, Restoration, StepProgress, StepRefused, execute, restore, unwatched
+from netspec.engine.executor import NotConverged, Restoration, StepProgress, execute, restore, unwatched
 from netspec.engine.generation_record import Source
 from netspec.engine.journal import Entry, Journal
 from netspec.engine.leases import LeaseRecord, displaced
 from netspec.engine.observation import observed_state
 from netspec.engine.obstacles import Ground, PlaceOf, obstacles
 from netspec.engine.peers import Peer
-from netspec.engine.report_failure import did_not_converge, interrupted, refused
-from netspec.errors import Interrupted, NetspecError, Refused
+from netspec.engine.report_failure import explained
+from netspec.errors import NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import Reference, Scope, Snapshot
 from netspec.kinds._intent import Held, Present
@@ -171,18 +171,12 @@ class Reconciler:
         entry = self.journal.open(proposal.intent.stack, proposal.plan, proposal.observed)
         try:
             execute(self._kernel, proposal.plan, progress)
-            rest = self._rest(proposal)
-        except StepRefused as error:
-            raise refused(error.refusal, self._undo(entry, proposal.scope), proposal.intent.place_of) from error
-        except KernelError as error:
-            unread = Refusal(None, error)
-            raise refused(unread, self._undo(entry, proposal.scope), proposal.intent.place_of) from error
-        except Interrupted as error:
-            raise interrupted(error, self._undo(entry, proposal.scope)) from None
-        if rest:
-            raise did_not_converge(rest, self._undo(entry, proposal.scope))
-        # First of all: a journal that stays open undoes what was just verified.
-        self.journal.close()
+            self._verify(proposal)
+            # First of all: a journal that stays open undoes what was just verified.
+            self.journal.close()
+        except Exception as error:
+            undone = self._undo(_whole(entry, proposal.observed), proposal.scope)
+            raise explained(error, undone, proposal.intent.place_of) from error
         record.write(proposal.desired)
         return self.settle(proposal)
 
@@ -191,16 +185,24 @@ class Reconciler:
         entry = self.journal.read()
         if entry is None:
             return None
-        return Recovery(entry, self._undo(entry, Scope(stack=entry.stack)))
+        outcome = self._undo(entry, Scope(stack=entry.stack))
+        if outcome.final and not outcome.complete:
+            # What others took away meanwhile is not waited for: nobody could ever apply again.
+            self.journal.close()
+        return Recovery(entry, outcome)
 
     def _undo(self, entry: Entry, scope: Scope) -> Restoration:
         outcome = restore(self._kernel, entry, scope)
         if outcome.complete:
-            self.journal.close()
+            try:
+                self.journal.close()
+            except NetspecError as error:
+                # It undoes nothing more: what it would put back is there.
+                return replace(outcome, unclosed=error.message)
         return outcome
 
-    def _rest(self, proposal: Proposal) -> Plan:
-        """What is still to do: nothing, if the apply has worked. The desired state is the one that was approved.
+    def _verify(self, proposal: Proposal) -> None:
+        """Raise NotConverged where something is still to do. The desired state is the one that was approved.
 
         Namespaces that no change was about are not read again: they were seen to be right a moment ago.
         """
@@ -208,13 +210,15 @@ class Reconciler:
         elsewhere = {key for key, wanted in proposal.desired.items() if not touched.issuperset(spaces_of(wanted))}
         scope = replace(proposal.scope, netns=frozenset(touched)) if elsewhere else proposal.scope
         observed = observed_state(self._kernel.snapshot(scope))
-        return make_plan(
+        rest = make_plan(
             diff(
                 _without(elsewhere, proposal.desired),
                 _without(elsewhere, observed),
                 prunable(proposal.intent.stack, proposal.desired),
             )
         )
+        if rest:
+            raise NotConverged(rest)
 
     def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
@@ -231,6 +235,12 @@ class Reconciler:
             return self._kernel.snapshot(scope), scope
         except KernelError as error:
             raise NetspecError(f"The kernel cannot be read: {error.reason}.") from error
+
+
+def _whole(entry: Entry, observed: State) -> Entry:
+    """An entry with all that is ours, as others may have changed it meanwhile: the host shall be as before."""
+    ours = owned_by(entry.stack)
+    return Entry(entry.stack, {key: each for key, each in observed.items() if ours(each)} | dict(entry.before))
 
 
 def _spaces(change: Change) -> Iterator[str]:

@@ -1,61 +1,105 @@
 """Errors that say what failed, in whose words, and how the undoing ended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from netspec.core.change import Change
 from netspec.core.plan import Plan
 from netspec.diagnostics import Diagnostic
-from netspec.engine.executor import Refusal, Restoration
+from netspec.engine.executor import NotConverged, Refusal, Restoration, StepRefused
 from netspec.engine.obstacles import PlaceOf
 from netspec.errors import ApplyFailed, Interrupted, NetspecError, NotRestored
+from netspec.kernel.port import KernelError
 
 SHOWN = 20
 
 
-def refused(refusal: Refusal, undone: Restoration, place_of: PlaceOf) -> NetspecError:
+def explained(error: Exception, undone: Restoration, place_of: PlaceOf) -> NetspecError:
+    """What ended an apply, and how undoing it ended."""
+    if isinstance(error, Interrupted) and undone.complete:
+        words = "Interrupted at a safe point and undone: the host is as before."
+        return Interrupted(error.signal_number, words + _unclosed(undone))
+    return _ended(_WHAT.get(type(error), "The apply failed"), undone, _why(error, place_of))
+
+
+_WHAT: Mapping[type[Exception], str] = {NotConverged: "The apply did not converge", Interrupted: "Interrupted"}
+
+
+def _why(error: Exception, place_of: PlaceOf) -> Diagnostic | None:
+    match error:
+        case StepRefused():
+            return _refused(error.refusal, place_of)
+        case KernelError():
+            return _refused(Refusal(None, error), place_of)
+        case NotConverged():
+            return _did_not_converge(error.rest)
+        case Interrupted():
+            return None
+        case _:
+            return _unforeseen(error)
+
+
+def _refused(refusal: Refusal, place_of: PlaceOf) -> Diagnostic:
     """The kernel said no to a step: its own words, with the step and the line of the spec."""
     step = refusal.step
     resource = (step.after or step.before) if step else None
     origin = resource.origin if resource else ""
     what = f"refused to {step.verb.name.lower()} {step.key}" if step else "could not be read"
-    diagnostic = Diagnostic(
+    return Diagnostic(
         "NS0501",
         f"the kernel {what}: {refusal.error.reason}",
         place_of(origin) if origin else None,
         label=f"asked for by {origin}" if origin else "",
         address=origin,
     )
-    return _ended("The apply failed", undone, diagnostic)
 
 
-def did_not_converge(rest: Plan, undone: Restoration) -> NetspecError:
+def _did_not_converge(rest: Plan) -> Diagnostic:
     """Everything was accepted, and yet the kernel is not what the spec says."""
-    diagnostic = Diagnostic(
+    return Diagnostic(
         "NS0502",
         f"the kernel accepted every step, but is not what the spec says: {_listed(rest.changes)}",
         hint="another program may be changing the same objects",
     )
-    return _ended("The apply did not converge", undone, diagnostic)
 
 
-def interrupted(error: Interrupted, undone: Restoration) -> NetspecError:
-    """A signal came."""
-    if undone.complete:
-        return Interrupted(error.signal_number, "Interrupted at a safe point and undone: the host is as before.")
-    return _ended("Interrupted", undone, None)
+def _unforeseen(error: Exception) -> Diagnostic:
+    """Something that the kernel did not say: a privilege or a library that was lost on the way, or a defect of ours."""
+    if isinstance(error, NetspecError | OSError):
+        return Diagnostic("NS0720", f"the apply was stopped: {error}".rstrip("."))
+    return Diagnostic(
+        "NS0720",
+        f"a defect in netspec stopped the apply: {type(error).__name__}: {error}",
+        hint="please report it with the spec and what was on the host",
+    )
 
 
 def _ended(what: str, undone: Restoration, diagnostic: Diagnostic | None) -> NetspecError:
     diagnostics = (diagnostic,) if diagnostic else ()
     if undone.complete:
-        return ApplyFailed(f"{what} and was undone: the host is as before, verified.", diagnostics=diagnostics)
-    why = f" The last refusal: {undone.refusal.error.reason}." if undone.refusal else ""
-    left = f"Left to do: {_listed(undone.missing)}" if undone.seen else "What is left cannot be seen"
+        words = f"{what} and was undone: the host is as before, verified."
+        return ApplyFailed(words + _unclosed(undone), diagnostics=diagnostics)
     return NotRestored(
-        f"{what}, and could not be undone entirely.{why}\n{left}.\n"
+        f"{what}, and could not be undone entirely.{what_is_left(undone)}\n"
         "The journal is kept: the next apply or destroy tries to undo it again.",
         diagnostics=diagnostics,
     )
+
+
+def what_is_left(undone: Restoration) -> str:
+    """What restoring has not put back, and why: sentences that follow others."""
+    why = f" The last refusal: {undone.refusal.error.reason}." if undone.refusal else ""
+    if not undone.seen:
+        return f"{why}\nWhat is left cannot be seen."
+    left = [each for each in undone.missing if each.key not in undone.lost]
+    lost = [each for each in undone.missing if each.key in undone.lost]
+    parts = [f"Left to do: {_listed(left)}."] if left else []
+    parts += [f"Cannot come back, as what it stood on has gone: {_listed(lost)}."] if lost else []
+    return "\n".join([why, *parts])
+
+
+def _unclosed(undone: Restoration) -> str:
+    said = f" The journal of it is still there: {undone.unclosed}"
+    return f"{said} It undoes nothing more." if undone.unclosed else ""
 
 
 def _listed(changes: Iterable[Change]) -> str:

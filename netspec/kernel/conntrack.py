@@ -16,6 +16,7 @@ from pathlib import Path
 
 from netspec.core.judge import Flow
 from netspec.errors import PrivilegeMissing
+from netspec.kernel.netlink import decoding
 from netspec.kernel.operations import Address, FlowDelete, FlowsCut
 from netspec.kernel.port import KernelError
 from netspec.kernel.sightings import FlowRow
@@ -172,8 +173,9 @@ def _connection() -> socket.socket:
 def _dump(connection: socket.socket, version: int) -> list[_Flow]:
     """All entries of one IP version. The kernel lists each at least once, even while others come and go."""
     family = socket.AF_INET if version == 4 else socket.AF_INET6
-    flows = (_flow(kind, body) for kind, body in _request(connection, _CT_GET, _NLM_F_DUMP, _nfgen(family)))
-    return [flow for flow in flows if flow]
+    with decoding():
+        flows = (_flow(kind, body) for kind, body in _request(connection, _CT_GET, _NLM_F_DUMP, _nfgen(family)))
+        return [flow for flow in flows if flow]
 
 
 def _delete(connection: socket.socket, flow: _Flow) -> int:

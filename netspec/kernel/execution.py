@@ -13,15 +13,15 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import TypeVar
 
 from netspec.kernel import rtnetlink as rt
-from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.announcing import Announcements
 from netspec.kernel.conntrack import cut_flows, delete_flows
+from netspec.kernel.dumps import index_in, links, own_addresses
 from netspec.kernel.files import delete_file, write_file
-from netspec.kernel.netlink import BATCH_MESSAGES, Answer, Channel, NoAnswer
+from netspec.kernel.netlink import BATCH_MESSAGES, Answer, DumpUnsteady, NoAnswer
 from netspec.kernel.operations import (
-    Address,
     Announce,
     ElementAdd,
     ElementDelete,
@@ -42,7 +42,7 @@ from netspec.kernel.operations import (
 )
 from netspec.kernel.packing import ABSENT, Deletion, packed_by_index, tolerated
 from netspec.kernel.port import KernelError, Progress
-from netspec.kernel.reading import ADDRESSES, LINKS, sysctl_path
+from netspec.kernel.reading import sysctl_path
 from netspec.kernel.spaces import Spaces
 
 GROUPED = 4
@@ -50,6 +50,9 @@ GROUPED = 4
 
 NftAddition = TableAdd | ElementAdd
 NftOperation = NftAddition | TableDelete | ElementDelete
+
+
+Result = TypeVar("Result")
 
 
 class _Absent(Exception):
@@ -131,20 +134,15 @@ class Run:
         for netns in dict.fromkeys(each.netns for each in self._nft):
             self._transact(netns, [each for each in self._nft if each.netns == netns])
         for flow in self._flows:
-            if isinstance(flow, FlowsCut):
-                cut_flows(flow, self._local())
-            else:
-                delete_flows(flow)
+            self._guarded(flow, partial(self._cut, flow))
         self._nft.clear()
         self._flows.clear()
         return True
 
-    def _local(self) -> frozenset[Address]:
-        """The host's own addresses."""
-        channel = self._spaces.channel("")
-        names = {raw.ifindex: raw.name for raw in links(channel)}
-        found = (rows.address("", names, body) for body in channel.dump(rt.GETADDR, ADDRESSES))
-        return frozenset(each.address.ip for each in found if each is not None)
+    def _cut(self, flow: FlowDelete | FlowsCut) -> int:
+        if isinstance(flow, FlowDelete):
+            return delete_flows(flow)
+        return cut_flows(flow, own_addresses(self._spaces.channel("")))
 
     def _transact(self, netns: str, operations: Sequence[NftOperation]) -> None:
         from netspec.kernel.nftables import Nftables  # noqa: PLC0415  what has no table must not need the library
@@ -156,7 +154,8 @@ class Run:
                 if error.errno == errno.ENOENT and not any(isinstance(each, NftAddition) for each in operations):
                     return
                 raise _refused(error, operations[0]) from error
-            stack.enter_context(Nftables()).transact(operations)
+            tables = stack.enter_context(Nftables())
+            self._guarded(operations[0], partial(tables.transact, operations))
 
     def _do(self, operation: Operation) -> None:
         try:
@@ -210,7 +209,7 @@ class Run:
             ((answer, bodies),) = self._spaces.channel(netns).ask([rt.link_get(name)])
             if answer.number or not bodies:
                 raise _Absent(answer.number or errno.ENODEV, f"there is no link {name}")
-            found = self._indexes[netns, name] = rows.link(netns, bodies[0]).ifindex
+            found = self._indexes[netns, name] = index_in(bodies[0])
         return found
 
     def _peer_space(self, operation: LinkAdd) -> int | None:
@@ -263,9 +262,12 @@ class Run:
             self._indexes.pop(("", operation.name), None)
         return True
 
-    def _guarded(self, operation: Operation, action: Callable[[], bool]) -> bool:
+    def _guarded(self, operation: Operation, action: Callable[[], Result]) -> Result:
+        """Do something for an operation; whatever goes wrong is a refusal of that."""
         try:
             return action()
+        except DumpUnsteady:
+            raise KernelError(errno.EAGAIN, operation, "links change faster than they can be read") from None
         except NoAnswer:
             words = f"the kernel did not answer within {self._deadline:g} s"
             raise KernelError(errno.ETIMEDOUT, operation, words) from None
@@ -287,11 +289,6 @@ class Run:
             return False
         (answer,) = channel.request([rt.group_delete(group)]) if members else (Answer(0),)
         return answer.number in (0, *ABSENT)
-
-
-def links(channel: Channel) -> list[rows.RawLink]:
-    """All links of a namespace."""
-    return [rows.link("", body) for body in channel.dump(rt.GETLINK, LINKS)]
 
 
 def _refused(error: OSError, operation: Operation) -> KernelError:

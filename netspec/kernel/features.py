@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from netspec.errors import PrivilegeMissing
+from netspec.kernel.namespaces import come_back
 from netspec.kernel.nftables import Nftables
 from netspec.kernel.operations import TableAdd, TableDelete
 from netspec.kernel.port import KernelError
@@ -115,7 +116,7 @@ def _scratch_namespace() -> Iterator[None]:
         try:
             yield
         finally:
-            _check(_LIBC.setns(former.fileno(), _CLONE_NEWNET))
+            come_back(former.fileno())
 
 
 def _check(result: int) -> None:

@@ -1,6 +1,7 @@
 """LinuxKernel: the kernel of the network namespace that the calling thread is in."""
 
 import errno
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from netspec.errors import PrivilegeMissing
@@ -34,6 +35,7 @@ class LinuxKernel:
         """Look once. Raises KernelError and PrivilegeMissing."""
         try:
             view = read(scope, self._run_netns, Ledger(self._ledger).read(), self._deadline)
+            links = view.rows()
         except NoAnswer:
             words = f"the kernel did not answer within {self._deadline:g} s"
             raise KernelError(errno.ETIMEDOUT, None, words) from None
@@ -44,12 +46,13 @@ class LinuxKernel:
                 f"reading the network needs CAP_NET_ADMIN: run it as root ({error.strerror})."
             ) from error
         except OSError as error:
-            raise KernelError(error.errno or errno.EIO, None) from error
+            words = "" if not error.strerror or error.strerror == os.strerror(error.errno or 0) else error.strerror
+            raise KernelError(error.errno or errno.EIO, None, words) from error
         return Snapshot(
             stack=scope.stack,
             named=scope.named,
             netns=tuple(sorted(view.netns, key=lambda row: row.name)),
-            links=view.rows(),
+            links=links,
             addresses=tuple(view.addresses),
             routes=tuple(view.routes),
             rules=tuple(view.rules),
@@ -64,7 +67,11 @@ class LinuxKernel:
 
     def execute(self, operations: Sequence[Operation], progress: Progress = no_progress) -> None:
         """Do all of it in order; stop at the first refusal with KernelError."""
-        run = Run(Spaces(self._run_netns, self._ledger, self._deadline), self._deadline, progress)
+        try:
+            spaces = Spaces(self._run_netns, self._ledger, self._deadline)
+        except OSError as error:
+            raise KernelError(error.errno or errno.EIO, None) from error
+        run = Run(spaces, self._deadline, progress)
         try:
             run.execute(operations)
         finally:

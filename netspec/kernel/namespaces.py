@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from netspec.errors import Astray
 from netspec.kernel import rtnetlink as rt
 from netspec.kernel.netlink import Channel
 from netspec.kernel.operations import LinkSet
@@ -19,6 +20,8 @@ _MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 1 << 20
 _MNT_DETACH = 2
 _AT_FDCWD, _AT_SYMLINK_FOLLOW = -100, 0x400
 _MARK_BYTES = 512
+_ATTEMPTS = 10
+"""The kernel may be short of memory for a moment; to be in another namespace is worse than to be late."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -39,6 +42,18 @@ def enter(descriptor: int) -> None:
     _call(_libc.setns(descriptor, _CLONE_NEWNET), "setns")
 
 
+def come_back(home: int) -> None:
+    """Move this thread back into its own namespace. Raises Astray, which nothing may go on after."""
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            enter(home)
+        except OSError as error:
+            if not left:
+                raise Astray(error.strerror or str(error)) from None
+        else:
+            return
+
+
 @contextlib.contextmanager
 def coming_back() -> Iterator[None]:
     """Whatever namespaces are entered inside, this thread is back in its own afterwards."""
@@ -47,7 +62,7 @@ def coming_back() -> Iterator[None]:
         yield
     finally:
         try:
-            enter(home)
+            come_back(home)
         finally:
             os.close(home)
 

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -95,7 +95,9 @@ class Channel:
         bodies: list[list[bytes]] = [[] for _ in messages]
         missing = len(messages)
         while missing:
-            for kind, flags, sequence, payload in self._receive(until, answers):
+            found = self._receive(until, answers)
+            _check_strays(found, first, until, answers)
+            for kind, flags, sequence, payload in found:
                 position = sequence - first
                 if not 0 <= position < len(messages):
                     continue
@@ -128,7 +130,9 @@ class Channel:
         found: list[bytes] = []
         seen = 0
         while True:
-            for answer, answer_flags, sequence, payload in self._receive(until, ()):
+            messages = self._receive(until, ())
+            _check_strays(messages, self._sequence, until, ())
+            for answer, answer_flags, sequence, payload in messages:
                 if sequence != self._sequence:
                     continue
                 seen |= answer_flags
@@ -163,10 +167,12 @@ class Channel:
             raise
         found = []
         offset, end = 0, len(data)
-        while offset + 16 <= end:
+        while offset < end:
+            if end - offset < 16:
+                raise _damaged()
             length, kind, flags, sequence, _ = _unpack_header(data, offset)
-            if length < 16:
-                break
+            if not 16 <= length <= end - offset:
+                raise _damaged()
             found.append((kind, flags, sequence, data[offset + 16 : offset + length]))
             offset += (length + 3) & ~3
         return found
@@ -174,10 +180,12 @@ class Channel:
     def _next(self, until: float) -> bytes:
         # The kernel has answered before it returns from the sending: there is hardly ever anything to wait for.
         try:
-            length = self._socket.recv_into(_inbox.view)
+            length = self._socket.recv_into(_inbox.view, 0, socket.MSG_TRUNC)
         except BlockingIOError:
             self._wait(select.POLLIN, until)
-            length = self._socket.recv_into(_inbox.view)
+            length = self._socket.recv_into(_inbox.view, 0, socket.MSG_TRUNC)
+        if length > LONGEST_DATAGRAM:
+            raise _damaged()
         return bytes(_inbox.view[:length])
 
 
@@ -191,6 +199,27 @@ class _Inbox(threading.local):
 _inbox = _Inbox()
 
 
+@contextlib.contextmanager
+def decoding() -> Iterator[None]:
+    """What is unpacked inside came from outside: where it is not what it should be, that is an error of reading."""
+    try:
+        yield
+    except (struct.error, LookupError, ValueError, OverflowError) as error:
+        raise _damaged() from error
+
+
+def _damaged() -> OSError:
+    return OSError(errno.EBADMSG, "an answer of the kernel's is cut short or damaged")
+
+
+def _check_strays(
+    found: Sequence[tuple[int, int, int, bytes]], first: int, until: float, answers: Sequence[Answer | None]
+) -> None:
+    """Raise NoAnswer where somebody else keeps on talking past the deadline: that is no answer."""
+    if all(sequence < first for _, _, sequence, _ in found) and time.monotonic() > until:
+        raise NoAnswer(answers.index(None) if None in answers else 0)
+
+
 def _check_end(payload: bytes) -> None:
     number = -struct.unpack_from("=i", payload)[0] if len(payload) >= 4 else 0
     if number > 0:
@@ -198,6 +227,8 @@ def _check_end(payload: bytes) -> None:
 
 
 def _answer(flags: int, payload: bytes) -> Answer:
+    if len(payload) < 20:
+        raise _damaged()
     number = -struct.unpack_from("=i", payload)[0]
     if not number:
         return Answer(0)

@@ -12,7 +12,7 @@ from netspec.kernel import rtnetlink as rt
 from netspec.kernel import rtnetlink_routing as routing
 from netspec.kernel import rtnetlink_routing_rows as routing_rows
 from netspec.kernel import rtnetlink_rows as rows
-from netspec.kernel.netlink import BATCH_MESSAGES, Channel
+from netspec.kernel.netlink import BATCH_MESSAGES, Channel, decoding
 from netspec.kernel.pairs import Pairs, nsids_of, pair_up
 from netspec.kernel.references import opened, resolve
 from netspec.kernel.snapshot import (
@@ -57,8 +57,9 @@ class View:
     """What is on record, by name."""
 
     def rows(self) -> tuple[LinkRow, ...]:
-        """The links with all names resolved."""
-        return tuple(rows.resolved(self.links, self.pairs))
+        """The links with all names resolved. Raises OSError for what the kernel cannot have said."""
+        with decoding():
+            return tuple(rows.resolved(self.links, self.pairs))
 
 
 def read(scope: Scope, directory: str, attached: Mapping[str, AttachedRow], deadline: float) -> View:
@@ -130,11 +131,12 @@ def _visit(name: str, descriptor: int, view: View, sysctls: Sequence[str], deadl
 def _read_traffic(host: Channel, view: View) -> None:
     """Dump the host's qdiscs, and the filters of links that have any."""
     names = {each.ifindex: each.name for each in view.links}
-    view.qdiscs, filtered = traffic.qdiscs(host.dump(traffic.GETQDISC, traffic.DUMP), names)
-    for index in filtered:
-        if index in names:
-            bodies = host.dump(traffic.GETTFILTER, traffic.filters_of(index))
-            view.redirects.extend(traffic.redirects(bodies, names[index], names))
+    with decoding():
+        view.qdiscs, filtered = traffic.qdiscs(host.dump(traffic.GETQDISC, traffic.DUMP), names)
+        for index in filtered:
+            if index in names:
+                bodies = host.dump(traffic.GETTFILTER, traffic.filters_of(index))
+                view.redirects.extend(traffic.redirects(bodies, names[index], names))
 
 
 def _look_ahead(row: ReferenceRow, host: Channel, view: View, deadline: float) -> None:
@@ -160,26 +162,19 @@ def _record(name: str, descriptor: int, view: View) -> AttachedRow | None:
 
 def _read_space(netns: str, channel: Channel, view: View) -> str:
     """Dump links, addresses, routes, rules and neighbours; the alias of `lo`."""
-    links = [rows.link(netns, body) for body in channel.dump(rt.GETLINK, LINKS)]
-    names = {each.ifindex: each.name for each in links}
-    view.links.extend(links)
-    for body in channel.dump(rt.GETADDR, ADDRESSES):
-        address = rows.address(netns, names, body)
-        if address is not None:
-            view.addresses.append(address)
-    for body in channel.dump(routing.GETROUTE, _ROUTES):
-        route = routing_rows.route(netns, names, body)
-        if route is not None:
-            view.routes.append(route)
-    for body in channel.dump(routing.GETRULE, _RULES):
-        rule = routing_rows.rule(netns, body)
-        if rule is not None:
-            view.rules.append(rule)
-    for body in channel.dump(routing.GETNEIGH, _NEIGHBORS):
-        neighbor = routing_rows.neighbor(netns, names, body)
-        if neighbor is not None:
-            view.neighbors.append(neighbor)
-    return next((each.alias for each in links if each.name == "lo"), "")
+    with decoding():
+        links = [rows.link(netns, body) for body in channel.dump(rt.GETLINK, LINKS)]
+        names = {each.ifindex: each.name for each in links}
+        view.links.extend(links)
+        found = (rows.address(netns, names, body) for body in channel.dump(rt.GETADDR, ADDRESSES))
+        view.addresses.extend(each for each in found if each is not None)
+        routes = (routing_rows.route(netns, names, body) for body in channel.dump(routing.GETROUTE, _ROUTES))
+        view.routes.extend(each for each in routes if each is not None)
+        rules = (routing_rows.rule(netns, body) for body in channel.dump(routing.GETRULE, _RULES))
+        view.rules.extend(each for each in rules if each is not None)
+        known = (routing_rows.neighbor(netns, names, body) for body in channel.dump(routing.GETNEIGH, _NEIGHBORS))
+        view.neighbors.extend(each for each in known if each is not None)
+        return next((each.alias for each in links if each.name == "lo"), "")
 
 
 def _sysctls(netns: str, keys: Sequence[str]) -> list[SysctlRow]:

@@ -131,4 +131,4 @@ class _Visit:
 
     def __exit__(self, *_: object) -> None:
         if self._there is not None:
-            namespaces.enter(self._home)
+            namespaces.come_back(self._home)

@@ -1,6 +1,7 @@
 """The journal and the record: what is on disk, when, and what becomes of it where it is damaged."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -117,10 +118,10 @@ def test_a_write_that_dies_leaves_the_one_before(in_memory: Site, monkeypatch: p
     text = journal.path.read_text(encoding="utf-8")
     proposal = in_memory.propose(MANY)
 
-    def die(_self: Path, _target: Path) -> Path:
+    def die(*_names: str, **_directories: int) -> None:
         raise Crash
 
-    monkeypatch.setattr(Path, "rename", die)
+    monkeypatch.setattr(os, "rename", die)
     with pytest.raises(Crash):
         journal.open("default", proposal.plan, proposal.observed)
 

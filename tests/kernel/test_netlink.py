@@ -40,10 +40,10 @@ class Garbled:
         """As it is."""
         return self._inner.send(data)
 
-    def recv_into(self, buffer: memoryview) -> int:
+    def recv_into(self, buffer: memoryview, size: int, flags: int) -> int:
         """What is left of the next datagram."""
         while True:
-            length = self._inner.recv_into(buffer)
+            length = self._inner.recv_into(buffer, size, flags)
             self._number += 1
             data = self._garble(self._number, bytes(buffer[:length]))
             if data:
