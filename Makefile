@@ -22,7 +22,7 @@ test: setup-test ## everything that must hold: units, types, linters, docs, the 
 bench: setup-test ## measure, and print the numbers
 	@$(PYTEST) -ra -m bench --capture=no $(ARGS)
 
-faults: setup-test ## the long sweep: fail and kill at every request to the kernel
+faults: setup-test ## the long sweep: fail and kill everywhere, and count how it ended (about an hour)
 	@$(PYTEST) -ra -m faults $(ARGS)
 
 lint: setup-test ## the part of the tests that only reads the sources

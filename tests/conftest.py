@@ -7,7 +7,7 @@ import pytest
 
 from netspec.kernel.fake import FakeKernel
 from netspec.kernel.port import Kernel
-from tests import sandboxed, sharing
+from tests import sandboxed, sharing, tally
 
 NOT_SANDBOXED = pytest.StashKey[str]()
 REAL = ("kernel", "packets")
@@ -36,10 +36,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say it in the summary where the real kernel was left out."""
+    """Say it in the summary where the real kernel was left out; and what became of faults."""
     reason = config.stash[NOT_SANDBOXED]
     if reason:
         terminalreporter.write_line(f"Tests on the real kernel did not run: {reason}.", yellow=True)
+    if config.option.markexpr == "faults" and tally.table():
+        terminalreporter.section("cases of faults, by how they ended")
+        terminalreporter.write(tally.table())
+        if os.environ.get("UPDATE_DOCS") == "1":
+            tally.PAGE.write_text(tally.rewritten(tally.PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 @pytest.fixture

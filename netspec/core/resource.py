@@ -169,6 +169,10 @@ class Resource:
         """Whether what stands on this one, and is not wanted, goes even where it is not ours."""
         return False
 
+    def lasting(self) -> bool:
+        """Whether it is put back when its deletion is undone; the remains of something are not."""
+        return True
+
     def title(self) -> str:
         """A few words for people, without the key."""
         return ""

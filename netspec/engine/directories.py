@@ -64,7 +64,8 @@ def read_private(path: Path) -> str | None:
         return None
     try:
         with file:
-            content = file.buffer.read(LARGEST + 1)
+            # Not more than is there, for memory is taken for all that is asked for.
+            content = file.buffer.read(min(LARGEST, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
         raise Refused(f"cannot read {path}: {error.strerror}.") from None
     if len(content) > LARGEST:

@@ -135,7 +135,12 @@ def _way_back(kernel: Kernel, entry: Entry, scope: Scope, lost: Container[Key]) 
     ours = owned_by(entry.stack)
 
     def made_by_the_plan(resource: Resource) -> bool:
-        return entry.before.get(resource.key(), resource) is None and ours(resource)
+        key = resource.key()
+        if entry.before.get(key, resource) is not None:
+            return False
+        made = entry.made.get(key)
+        # It stands where the plan put it, though what said so may be gone.
+        return ours(resource) or (made is not None and set(made.requires()) == set(resource.requires()))
 
     return make_plan(diff(wanted, observed, made_by_the_plan))
 

@@ -1,11 +1,13 @@
 """The plan that is running, on disk from before its first change until it is verified or undone."""
 
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from netspec.core.change import Action, Change
 from netspec.core.plan import Plan
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State
@@ -14,14 +16,19 @@ from netspec.errors import Refused
 from netspec.kinds._encoding import Unreadable, decode, encode
 
 FORMAT = 1
+STACK = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What to restore: for every key of a plan what was there before, None for nothing."""
+    """What to restore: for every key of a plan what was there before, None for nothing.
+
+    `made` is what the plan makes of which only a record elsewhere says that it is ours: that may be lost meanwhile.
+    """
 
     stack: str
     before: Mapping[Key, Resource | None]
+    made: Mapping[Key, Resource] = field(default_factory=dict)
 
 
 class Journal:
@@ -36,15 +43,17 @@ class Journal:
         """Write and sync what a plan is about to change. Raises Refused where that cannot be written."""
         disturbed = {key for change in plan.changes for key in change.disturbs()} & observed.keys()
         before: dict[Key, Resource | None] = {key: observed[key] for key in sorted(disturbed)}
-        before.update((change.key, change.before) for change in plan.changes)
+        before.update((change.key, _lasting(change.before)) for change in plan.changes)
+        made = {each.key: each.after for each in plan.changes if each.after is not None and _recorded(each)}
         document = {
             "format": FORMAT,
             "stack": stack,
-            "before": [[key.kind, key.netns, key.name, encode(resource)] for key, resource in before.items()],
+            "before": [[*key, encode(resource)] for key, resource in before.items()],
+            "made": [[*key, encode(resource)] for key, resource in made.items()],
         }
         private_directory(self._run_dir)
         write_private(self.path, json.dumps(document))
-        return Entry(stack, before)
+        return Entry(stack, before, made)
 
     def read(self) -> Entry | None:
         """The entry a crash has left, None where there is none. Raises Refused where it cannot be understood."""
@@ -53,7 +62,7 @@ class Journal:
             return None
         try:
             return _parse(json.loads(text))
-        except (ValueError, TypeError, KeyError, RecursionError, Unreadable) as error:
+        except (ValueError, TypeError, LookupError, RecursionError, Unreadable) as error:
             raise Refused(
                 f"the journal {self.path} of an interrupted apply cannot be understood ({error}). "
                 "Nothing was changed. Look at what is there with `netspec show`, then remove the file."
@@ -64,8 +73,28 @@ class Journal:
         remove_private(self.path)
 
 
+def _recorded(change: Change) -> bool:
+    return change.action is Action.CREATE and any(change.resource.recorded_in())
+
+
+def _lasting(resource: Resource | None) -> Resource | None:
+    return resource if resource is not None and resource.lasting() else None
+
+
 def _parse(document: Any) -> Entry:  # noqa: ANN401  whatever JSON held
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise Unreadable("it is of another format")
-    before = {Key(str(kind), str(netns), str(name)): decode(value) for kind, netns, name, value in document["before"]}
-    return Entry(str(document["stack"]), before)
+    stack = document["stack"]
+    # It becomes a part of names, and of what is said to nftables.
+    if not isinstance(stack, str) or not STACK.fullmatch(stack):
+        raise Unreadable("there is no stack of that name")
+    before, made = _resources(document["before"]), _resources(document["made"])
+    return Entry(stack, before, {key: each for key, each in made.items() if each is not None})
+
+
+def _resources(rows: Any) -> dict[Key, Resource | None]:  # noqa: ANN401  whatever JSON held
+    found = {Key(str(kind), str(netns), str(name)): decode(value) for kind, netns, name, value in rows}
+    for key, resource in found.items():
+        if resource is not None and resource.key() != key:
+            raise Unreadable(f"{key} is not the key of what stands there")
+    return found

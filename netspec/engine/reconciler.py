@@ -240,7 +240,8 @@ class Reconciler:
 def _whole(entry: Entry, observed: State) -> Entry:
     """An entry with all that is ours, as others may have changed it meanwhile: the host shall be as before."""
     ours = owned_by(entry.stack)
-    return Entry(entry.stack, {key: each for key, each in observed.items() if ours(each)} | dict(entry.before))
+    all_of_it = {key: each for key, each in observed.items() if ours(each) and each.lasting()}
+    return replace(entry, before=all_of_it | dict(entry.before))
 
 
 def _spaces(change: Change) -> Iterator[str]:

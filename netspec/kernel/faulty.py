@@ -22,7 +22,8 @@ class FaultyKernel:
     It refuses that one with errno `number`; with `crash` it raises Crash instead; with `lost` it does the
     operation, and then says ETIMEDOUT. Having gone wrong it works, so that restoring can, unless `again_at`
     says how many operations it does from there until the same goes wrong a second time. `before` is called
-    once, ahead of the first execution, with the inner kernel: drift between looking and doing.
+    once, ahead of the first execution, with the inner kernel: drift between looking and doing. With `meddle`
+    nothing is refused: it is called with the inner kernel in the middle of the run, which then goes on.
     """
 
     inner: Kernel
@@ -30,6 +31,7 @@ class FaultyKernel:
     number: int = field(default=errno.EBUSY, kw_only=True)
     crash: bool = field(default=False, kw_only=True)
     lost: bool = field(default=False, kw_only=True)
+    meddle: Callable[[Kernel], None] | None = field(default=None, kw_only=True)
     again_at: int | None = field(default=None, kw_only=True)
     before: Callable[[Kernel], None] | None = field(default=None, kw_only=True)
     count: int = field(default=0, init=False)
@@ -60,7 +62,11 @@ class FaultyKernel:
         self.inner.execute(operations[: at + 1 if self.lost else at], progress)
         self._left, self.again_at = self.again_at, None
         self.faults += 1
-        self._go_wrong(operations[at])
+        if self.meddle is None:
+            self._go_wrong(operations[at])
+            return
+        self.meddle(self.inner)
+        self.inner.execute(operations[at:], lambda done: progress(at + done))
 
     def listeners(self) -> Sequence[Listener]:
         """What the inner kernel tells."""

@@ -26,6 +26,10 @@ class Netns(Resource):
         """`netns/NAME`."""
         return Key("netns", "", self.name)
 
+    def lasting(self) -> bool:
+        """A name that a crash or a reboot has left stands for nothing."""
+        return self.alive
+
     def title(self) -> str:
         """What it is, for messages about one in the way."""
         return f"network namespace /run/netns/{self.name}"

@@ -85,9 +85,11 @@ def write(path: Path, stack: str, addresses: Addresses) -> bool:
 def _content(path: Path) -> bytes:
     # Nobody waits for the other end of a pipe.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is not a file")
-        return file.read(LARGEST + 1)
+        # Not more than is there, for memory is taken for all that is asked for.
+        return file.read(min(LARGEST, found.st_size) + 1)
 
 
 def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401  whatever JSON holds

@@ -13,6 +13,7 @@ from netspec.kernel.fake import FakeKernel
 from netspec.kernel.faulty import Crash, FaultyKernel
 from netspec.kernel.operations import AddressAdd, LinkDelete, LinkSet, SysctlWrite
 from netspec.kernel.port import Kernel
+from tests import tally
 from tests.engine.sites import Site, fake, faulty, live_in, operations, stack_of
 from tests.specs import BASE, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, edited, intent
 
@@ -281,3 +282,5 @@ def _sweep(site: Site, before: str, after: str, fault: tuple[str, int]) -> None:
         proposal = site.propose(after)
         assert carried_out(site, proposal, faulty(site, at, mode)) == ("recovered" if mode == "crash" else "3")
         assert site.rows() == whole, f"operation {at}: {operations(proposal)[at]}"
+        name = {"error": "EBUSY", "lost": "lost acknowledgement", "crash": "SIGKILL"}[mode]
+        tally.count(name, "Linux", "killed, then recovered" if mode == "crash" else "undone (3)")
