@@ -85,7 +85,7 @@ def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     from netspec.engine.lock import exclusive
     from netspec.kernel.privileges import require
 
-    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
+    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
     reconciler = session.reconciler()
     with exclusive(session.options.run_dir, session.options.lock_timeout):
         recover(session, reconciler)

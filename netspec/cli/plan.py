@@ -1,5 +1,6 @@
 """`netspec plan`: what would change. Reads, and changes nothing."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +13,11 @@ from netspec.cli.output import write
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.core.consequence import Limits
+from netspec.errors import PrivilegeMissing, Refused
 
 if TYPE_CHECKING:
-    from netspec.engine.reconciler import Proposal
+    from netspec.diagnostics import Diagnostic
+    from netspec.engine.reconciler import Proposal, Reconciler
 
 LockedOption = Annotated[bool, typer.Option("--locked", help="Take automatic addresses from netspec.lock alone.")]
 
@@ -56,19 +59,19 @@ def plan(
     Signs: + is made, ~ changes in place, ! is rebuilt, - is removed.
     """
     session: Session = context.obj
-    reconciler = session.reconciler()
+    reconciler, kernel = session.onlooker()
     if against is not None:
         intent = intent_at(session, path, against)
     else:
         intent = session.intent(session.load(path, locked=locked))
     proposal = judged(reconciler.propose(intent), limits(max_disruption))
+    proposal = replace(proposal, warnings=(*proposal.warnings, *_unseen(proposal, kernel.unseen)))
     if against is None:
         proposal = replace(proposal, diagnostics=(*suspensions(session, intent.stack), *proposal.diagnostics))
     show_proposal(session, proposal)
     print_document(session, proposal)
     session.diagnostics(proposal.diagnostics)
-    if reconciler.journal.read() is not None:
-        session.note("netspec: an interrupted apply is pending; the next apply or destroy undoes it first.")
+    _note_pending(session, reconciler)
     if proposal.diagnostics:
         raise typer.Exit(REFUSED)
     if detailed_exitcode and proposal.plan:
@@ -85,6 +88,35 @@ def judged(proposal: "Proposal", allowed: Limits) -> "Proposal":
         diagnostics=(*proposal.diagnostics, *forbidden),
         warnings=(*proposal.warnings, *risks(proposal)),
     )
+
+
+def _unseen(proposal: "Proposal", what: Sequence[str]) -> "Iterator[Diagnostic]":
+    """Warnings of what was not seen. Raises PrivilegeMissing where the stack owns something: there may be more."""
+    from netspec.core.state import owned_by
+    from netspec.diagnostics import Diagnostic, Severity
+
+    stack = proposal.intent.stack
+    if what and any(map(owned_by(stack), proposal.observed.values())):
+        raise PrivilegeMissing(
+            f"stack {stack} owns objects on this host, and not all of them can be seen: {'; '.join(what)}."
+        )
+    for each in what:
+        hint = "the plan takes it that nothing is in the way there; run it as root to be sure"
+        yield Diagnostic("NS0721", each, hint=hint, severity=Severity.WARNING)
+
+
+def _note_pending(session: Session, reconciler: "Reconciler") -> None:
+    from netspec.kernel.privileges import lacking
+
+    try:
+        pending = reconciler.journal.read() is not None
+    except Refused as error:
+        if not lacking("CAP_DAC_OVERRIDE"):
+            raise
+        session.note(f"netspec: whether an interrupted apply is pending cannot be seen: {error.message}")
+        return
+    if pending:
+        session.note("netspec: an interrupted apply is pending; the next apply or destroy undoes it first.")
 
 
 def show_proposal(session: Session, proposal: "Proposal") -> None:

@@ -14,6 +14,8 @@ from netspec.errors import NetspecError, UsageError
 
 if TYPE_CHECKING:
     from netspec.engine.reconciler import Intent, Proposal, Reconciler
+    from netspec.kernel.port import Kernel
+    from netspec.kernel.unprivileged import UnprivilegedKernel
     from netspec.report.plan import PlanView
     from netspec.report.style import Style
     from netspec.spec.document import Loaded
@@ -77,12 +79,26 @@ class Session:
 
     def reconciler(self) -> "Reconciler":
         """The reconciler on this host's kernel."""
+        from netspec.kernel.linux import LinuxKernel
+
+        return self._reconciler_on(LinuxKernel(ledger=self._ledger))
+
+    def onlooker(self) -> "tuple[Reconciler, UnprivilegedKernel]":
+        """A reconciler that only looks, as far as this process may, and its kernel, which says what it has not seen."""
+        from netspec.kernel.unprivileged import UnprivilegedKernel
+
+        kernel = UnprivilegedKernel(ledger=self._ledger)
+        return self._reconciler_on(kernel), kernel
+
+    @property
+    def _ledger(self) -> str:
+        return str(self.options.run_dir / "attached")
+
+    def _reconciler_on(self, kernel: "Kernel") -> "Reconciler":
         from netspec.engine.peers import session_peers
         from netspec.engine.reconciler import Reconciler
-        from netspec.kernel.linux import LinuxKernel
         from netspec.kernel.sessions import ssh_connection
 
-        kernel = LinuxKernel(ledger=str(self.options.run_dir / "attached"))
         own = session_peers(ssh_connection())
         return Reconciler(kernel, self.options.run_dir, self.options.state_dir, own)
 

@@ -54,7 +54,7 @@ def watch(
     from netspec.kernel.privileges import require
     from netspec.spec.source import default_path
 
-    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
+    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
     gc.enable()  # what runs for months does make garbage, unlike all other commands
     session: Session = context.obj
     where = path if path is not None else default_path(os.environ)

@@ -59,7 +59,7 @@ class LinuxKernel:
             neighbors=tuple(view.neighbors),
             sysctls=tuple(view.sysctls),
             files=tuple(read_files()),
-            tables=_tables(scope.stack),
+            tables=self._tables(scope.stack),
             references=tuple(view.references),
             qdiscs=tuple(view.qdiscs),
             redirects=tuple(view.redirects),
@@ -108,10 +108,9 @@ class LinuxKernel:
 
         return missing_features(features)
 
+    def _tables(self, stack: str) -> tuple[TableRow, ...]:
+        from netspec.kernel.nftables import Nftables  # noqa: PLC0415  importing netspec must not need the library
 
-def _tables(stack: str) -> tuple[TableRow, ...]:
-    from netspec.kernel.nftables import Nftables  # noqa: PLC0415  importing netspec must not need the library
-
-    with Nftables() as tables:
-        found = [tables.table("", family, f"netspec-{stack}") for family in ("inet", "bridge")]
-    return tuple(table for table in found if table is not None)
+        with Nftables() as tables:
+            found = [tables.table("", family, f"netspec-{stack}") for family in ("inet", "bridge")]
+        return tuple(table for table in found if table is not None)

@@ -48,10 +48,23 @@ def come_back(home: int) -> None:
         try:
             enter(home)
         except OSError as error:
+            # Whoever may not leave is still there.
+            if _is_here(home):
+                return
             if not left:
                 raise Astray(error.strerror or str(error)) from None
         else:
             return
+
+
+def _is_here(home: int) -> bool:
+    with contextlib.suppress(OSError):
+        here = current()
+        try:
+            return os.path.samestat(os.fstat(here), os.fstat(home))
+        finally:
+            os.close(here)
+    return False
 
 
 @contextlib.contextmanager

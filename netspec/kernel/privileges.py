@@ -4,14 +4,19 @@ from pathlib import Path
 
 from netspec.errors import PrivilegeMissing
 
-_NUMBERS = {"CAP_NET_ADMIN": 12, "CAP_SYS_ADMIN": 21}
+_NUMBERS = {"CAP_DAC_OVERRIDE": 1, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}
 """`linux/capability.h`."""
+
+
+def lacking(*names: str) -> list[str]:
+    """Those capabilities of `names` that this process lacks."""
+    effective = _effective()
+    return [name for name in names if not effective >> _NUMBERS[name] & 1]
 
 
 def require(*names: str) -> None:
     """Raise PrivilegeMissing that names every capability of `names` this process lacks."""
-    effective = _effective()
-    missing = [name for name in names if not effective >> _NUMBERS[name] & 1]
+    missing = lacking(*names)
     if missing:
         raise PrivilegeMissing(
             f"this needs {' and '.join(missing)}: run it as root, or try the spec without root in `netspec sandbox`."

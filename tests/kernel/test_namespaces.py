@@ -1,12 +1,14 @@
 """Namespaces: made as ip makes them, whole or with our mark on what is left; the thread always comes back."""
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from netspec.errors import Astray
 from netspec.kernel import namespaces
 from netspec.kernel.linux import LinuxKernel
 from netspec.kernel.operations import (
@@ -241,3 +243,35 @@ def test_a_look_may_leave_namespaces_out(linux: Kernel) -> None:
         ("web", "eth0"): ("", "vweb"),
     }
     assert [row.name for row in seen.netns] == ["web"]
+
+
+def test_a_thread_that_cannot_come_back_does_nothing_more(linux: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it did would hit another namespace: not even undoing is tried. Once is no reason: it tries again."""
+    linux.execute([NetnsAdd(name="web", alias="")])
+    home, real, refused = namespaces.current(), namespaces.enter, list[int]()
+    limits = [3]
+
+    def refuse(descriptor: int) -> None:
+        if descriptor == home and len(refused) < limits[-1]:
+            refused.append(descriptor)
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        real(descriptor)
+
+    there = namespaces.open_entry("web")
+    monkeypatch.setattr(namespaces, "enter", refuse)
+    try:
+        for limit, led_astray in ((3, False), (1000, True)):
+            refused.clear()
+            limits.append(limit)
+            real(there)
+            with pytest.raises(Astray) if led_astray else contextlib.nullcontext():
+                namespaces.come_back(home)
+        real(home)
+        refused.clear()
+        namespaces.come_back(home)
+    finally:
+        real(home)
+        os.close(home)
+        os.close(there)
+
+    assert refused == [home]
