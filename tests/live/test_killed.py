@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from netspec.kernel import namespaces, netlink, nftables
+from tests import tally
 from tests.host_state import host_state
 from tests.live.driving import apply, destroy, edited, reconciler
 from tests.live.specs import DOCKER0
@@ -149,4 +150,5 @@ def test_the_command_killed_at_every_system_call(tmp_path: Path, way: str, call:
         if ending == 0:
             break
         assert ending == -signal.SIGKILL
+        tally.count("SIGKILL at a system call", "Linux", "killed, then recovered" if begun else "nothing begun")
         number += 1
