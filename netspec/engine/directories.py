@@ -10,8 +10,8 @@ import os
 import stat
 from collections.abc import Iterator
 from functools import cache
-from io import TextIOWrapper
 from pathlib import Path
+from typing import TextIO
 
 from netspec.errors import NetspecError, Refused
 
@@ -59,13 +59,13 @@ def is_private_directory(path: Path) -> bool:
 
 def read_private(path: Path) -> str | None:
     """The text of a file, None where there is none. Raises Refused for a link, a pipe, another's, or too much."""
-    file = open_private(path)
-    if file is None:
+    descriptor = _opened(path)
+    if descriptor is None:
         return None
     try:
-        with file:
+        with os.fdopen(descriptor, "rb") as file:
             # Not more than is there, for memory is taken for all that is asked for.
-            content = file.buffer.read(min(LARGEST, os.fstat(file.fileno()).st_size) + 1)
+            content = file.read(min(LARGEST, os.fstat(descriptor).st_size) + 1)
     except OSError as error:
         raise Refused(f"cannot read {path}: {error.strerror}.") from None
     if len(content) > LARGEST:
@@ -73,8 +73,13 @@ def read_private(path: Path) -> str | None:
     return content.decode(errors="replace")
 
 
-def open_private(path: Path) -> TextIOWrapper | None:
+def open_private(path: Path) -> TextIO | None:
     """A file to read from, None where there is none. Raises Refused for a link, a pipe, or another's."""
+    descriptor = _opened(path)
+    return None if descriptor is None else os.fdopen(descriptor, encoding="utf-8", errors="replace")
+
+
+def _opened(path: Path) -> int | None:
     # Nobody waits for the other end of a pipe.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
@@ -87,7 +92,7 @@ def open_private(path: Path) -> TextIOWrapper | None:
         return None
     except OSError as error:
         raise Refused(f"cannot read {path}: {error.strerror}.") from None
-    return os.fdopen(descriptor, encoding="utf-8", errors="replace")
+    return descriptor
 
 
 def write_private(path: Path, text: str) -> None:

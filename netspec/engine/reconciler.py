@@ -1,9 +1,8 @@
 """Look, plan, execute, verify. The one sequence behind plan, apply, destroy and watch."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from netspec.core.change import Change, diff
 from netspec.core.consequence import Consequences
@@ -20,15 +19,13 @@ from netspec.engine.leases import LeaseRecord, displaced
 from netspec.engine.observation import observed_state
 from netspec.engine.obstacles import Ground, PlaceOf, obstacles
 from netspec.engine.peers import Peer
+from netspec.engine.presence import present_of
 from netspec.engine.report_failure import explained
 from netspec.errors import NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import Reference, Scope, Snapshot
-from netspec.kinds._intent import Held, Present
-from netspec.kinds._records import former_values
-from netspec.kinds.address import Address
+from netspec.kinds._intent import Present
 from netspec.kinds.inner_sysctl import fresh_name, recorded
-from netspec.kinds.route import MAIN, UNICAST
 from netspec.kinds.sysctl import IMPLIED, former_sysctls, values_of_links
 
 
@@ -107,7 +104,7 @@ class Reconciler:
         snapshot, scope = self._look(intent)
         observed = observed_state(snapshot)
         leases = self._leases(intent.stack).read()
-        present = self._with_new(intent, _present(snapshot, observed, leases.held))
+        present = self._with_new(intent, present_of(snapshot, observed, leases.held))
         wanted = intent.desire(present)
         plan = make_plan(diff(wanted, observed, prunable(intent.stack, wanted)))
         ground = Ground(
@@ -137,7 +134,7 @@ class Reconciler:
         """What of the host decides what an intent comes to. Raises NetspecError where it cannot be read."""
         snapshot, _ = self._look(intent)
         leases = self._leases(intent.stack).read()
-        return self._with_new(intent, _present(snapshot, observed_state(snapshot), leases.held))
+        return self._with_new(intent, present_of(snapshot, observed_state(snapshot), leases.held))
 
     def _with_new(self, intent: Intent, present: Present) -> Present:
         """With what sysctls of namespaces and interfaces will be that are still to be made."""
@@ -264,42 +261,3 @@ def _own(changes: Iterable[Change], drift: frozenset[Key]) -> frozenset[Key]:
     """Drift without what only goes along with a change of the spec, as elements do with their table."""
     along = {f"goes with {each.key}" for each in changes if each.key not in drift}
     return drift - {each.key for each in changes if each.reason in along}
-
-
-def _present(snapshot: Snapshot, observed: State, leases: Held) -> Present:
-    held: dict[tuple[str, str], tuple[Any, ...]] = {}
-    for each in observed.values():
-        if isinstance(each, Address) and each.netns and each.mark is not None:
-            held[each.netns, each.link] = (*held.get((each.netns, each.link), ()), each.address)
-    values: Mapping[str, str] = {
-        row.key: "\t".join(row.value.split()) for row in snapshot.sysctls if not row.netns and row.value is not None
-    }
-    return Present(
-        held=held,
-        leases=leases,
-        uplink_mtu=_uplink_mtu(snapshot),
-        sysctls={**values_of_links(snapshot), **values},
-        former=former_sysctls(snapshot),
-        links={row.name: row for row in snapshot.links if not row.netns},
-        addresses=frozenset((row.link, row.address) for row in snapshot.addresses if not row.netns),
-        records=former_values(snapshot),
-        inner={
-            (row.netns, row.key): "\t".join(row.value.split())
-            for row in snapshot.sysctls
-            if row.netns and row.value is not None
-        },
-        inner_former=recorded(snapshot),
-        references={row.name: row for row in snapshot.references},
-        attached={row.name: row.attached for row in snapshot.netns if row.attached is not None},
-    )
-
-
-def _uplink_mtu(snapshot: Snapshot) -> int:
-    """MTU of the link with the default route of lowest metric, the least of several; 1500 without one."""
-    ways = [row for row in snapshot.routes if not row.netns and not row.to.prefixlen]
-    ways = [row for row in ways if row.type == UNICAST and row.table == MAIN]
-    if not ways:
-        return 1500
-    chosen = min(ways, key=lambda row: (row.to.version, row.metric))
-    links = {chosen.link, *(each.link for each in chosen.nexthops)}
-    return min((row.mtu for row in snapshot.links if not row.netns and row.name in links), default=1500)

@@ -16,7 +16,9 @@ from netspec.kernel.fake import FakeKernel
 from netspec.kernel.faulty import FaultyKernel
 from netspec.kernel.operations import Operation
 from netspec.kernel.port import Kernel, KernelError, Progress, no_progress
+from netspec.kernel.sightings import FlowRow, Way
 from netspec.kernel.snapshot import Listener, Scope, Snapshot
+from netspec.kernel.values import Address
 from tests.engine.sites import Site, fake, faulty, operations
 from tests.specs import BASE, DUAL, EDITS, INSIDE, MANY, edited, intent
 
@@ -54,6 +56,14 @@ class Meddled:
     def listeners(self) -> Sequence[Listener]:
         """What the inner kernel tells."""
         return self.inner.listeners()
+
+    def flows(self) -> Sequence[FlowRow] | None:
+        """What the inner kernel tells."""
+        return self.inner.flows()
+
+    def way_to(self, address: Address, link: str = "") -> Way | None:
+        """What the inner kernel tells."""
+        return self.inner.way_to(address, link)
 
     def fresh_sysctls(self, keys: Iterable[str]) -> Mapping[str, str]:
         """What the inner kernel tells."""
