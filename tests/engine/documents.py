@@ -32,6 +32,7 @@ def documents(draw: st.DrawFn) -> Document:
     _part(bridges)
     endpoints = draw(st.dictionaries(st.sampled_from("abcd"), _endpoints(bridges), max_size=4)) if bridges else {}
     _keep_publishable(endpoints, bridges)
+    _tell_apart(endpoints)
     found: Document = {"netspec": 1}
     found |= {"bridges": bridges} if bridges else {}
     found |= {"endpoints": endpoints} if endpoints else {}
@@ -60,6 +61,14 @@ def _part(bridges: dict[str, Document]) -> None:
             bridge["subnets"] = []
         else:
             taken |= cidrs
+
+
+def _tell_apart(endpoints: Mapping[str, Document]) -> None:
+    """Every interface with a MAC has one of its own, the same in each document."""
+    for endpoint, spec in endpoints.items():
+        for name, interface in {"eth0": spec, **spec.get("interfaces", {})}.items():
+            if "mac" in interface:
+                interface["mac"] = f"02:bb:00:00:{ord(endpoint[0]):02x}:{int(name[-1]):02x}"
 
 
 def _endpoints(bridges: Mapping[str, Document]) -> st.SearchStrategy[Document]:
