@@ -17,6 +17,7 @@ from netspec.core.consequence import Limits
 from netspec.errors import NotRestored, Refused, UsageError
 
 if TYPE_CHECKING:
+    from netspec.cli.gate import Gate
     from netspec.engine.reconciler import Intent, Proposal, Reconciler
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
@@ -47,11 +48,17 @@ def apply(
     ] = False,
     max_disruption: MaxDisruptionOption = None,
     allow_lockout_risk: AllowLockoutOption = False,
+    no_checks: Annotated[
+        bool, typer.Option("--no-checks", help="Do not ask the spec's checks before and after.")
+    ] = False,
 ) -> None:
     """Make the kernel equal the spec, look again to verify it, and undo all of it on failure.
 
-    Asks first, on a terminal. Control-C stops at a safe point and undoes.
+    Asks first, on a terminal. Control-C stops at a safe point and undoes. What of the spec's checks passed before must
+    pass afterwards, and what is required must pass.
     """
+    from netspec.cli.gate import Gate
+
     session: Session = context.obj
     if boot:
         if path is not None:
@@ -59,7 +66,9 @@ def apply(
         bring_back(session)
         return
     allowed = limits(max_disruption, lockout=allow_lockout_risk)
-    bring_about(session, session.intent(session.load(path, locked=locked)), Request(yes=yes, limits=allowed))
+    loaded = session.load(path, locked=locked)
+    gate = Gate(session, loaded) if loaded.document.checks and not no_checks else None
+    bring_about(session, session.intent(loaded), Request(yes=yes, limits=allowed, gate=gate))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +86,8 @@ class Request:
     window: bool = False
     question: str = "Apply these changes?"
     verified: str = "the kernel equals the spec"
+    gate: "Gate | None" = None
+    """What must hold afterwards, beyond that."""
 
 
 def bring_about(session: Session, intent: "Intent", request: Request) -> None:
@@ -106,7 +117,7 @@ def bring_about(session: Session, intent: "Intent", request: Request) -> None:
             raise typer.Exit(1)
         begun = time.monotonic()
         with kept(session, drafted(session, proposal, request.back), request.back):
-            _watched(session, reconciler, proposal)
+            _watched(session, reconciler, proposal, request.gate)
     elapsed = time.monotonic() - begun
     # Last: what fails prints a document of its own, and there is one at most.
     print_document(session, proposal)
@@ -115,12 +126,14 @@ def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     session.say(f"Applied {changes} in {elapsed:.2f} s. Verified: {request.verified}.")
 
 
-def _watched(session: Session, reconciler: "Reconciler", proposal: "Proposal") -> None:
+def _watched(session: Session, reconciler: "Reconciler", proposal: "Proposal", gate: "Gate | None") -> None:
     from netspec.cli.progress import Progress
+    from netspec.engine.acceptance import accepted
     from netspec.engine.interrupts import interruptible
 
     with Progress(quiet=session.options.quiet or session.as_json) as progress, interruptible(progress) as step:
-        warnings = reconciler.carry_out(proposal, step)
+        accept = gate.before(step) if gate is not None else accepted
+        warnings = reconciler.carry_out(proposal, step, accept)
     session.warn(warnings)
 
 

@@ -10,6 +10,7 @@ import typer
 from netspec import __version__
 from netspec.cli import (
     apply,
+    check,
     commands,
     destroy,
     history,
@@ -20,6 +21,7 @@ from netspec.cli import (
     sandbox,
     schema,
     show,
+    test,
     validate,
     version,
     watch,
@@ -27,8 +29,8 @@ from netspec.cli import (
 from netspec.cli.help import listed
 from netspec.cli.options import Color, Options, Output, hoist
 from netspec.cli.output import write
-from netspec.cli.session import Session
-from netspec.errors import Astray, NetspecError, UsageError
+from netspec.cli.session import Session, writable
+from netspec.errors import Astray, NetspecError
 
 USAGE = 64
 # The base class of all complaints about a command line, wherever typer keeps its click.
@@ -44,7 +46,8 @@ EXAMPLES = [
     ("netspec sandbox web.yaml", "all that in a throw-away host, without root"),
 ]
 EXIT_CODES = (
-    "Exit codes: 0 done, 1 failed, 2 differences, 3 undone, 4 not undone, 6 refused, 64 usage, 65 invalid spec."
+    "Exit codes: 0 done, 1 failed, 2 differences, 3 undone, 4 not undone, 6 refused, 8 a check failed, 64 usage, "
+    "65 invalid spec."
 )
 
 app = typer.Typer(
@@ -112,7 +115,7 @@ def common(
 ) -> None:
     """Decide the common options. Raises UsageError for a file that cannot be written."""
     if json_into is not None:
-        _writable(json_into)
+        writable(json_into)
     context.obj = Session(
         Options(
             stack=stack,
@@ -129,17 +132,8 @@ def common(
     )
 
 
-def _writable(path: Path) -> None:
-    """Find out before anything is done."""
-    try:
-        with path.open("a", encoding="utf-8"):
-            pass
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}.") from None
-
-
 COMMANDS = (
-    *(validate, plan, apply, destroy, show, watch, history, rollback, resume),
+    *(validate, plan, apply, destroy, show, watch, test, check, history, rollback, resume),
     *(lock, schema, sandbox, commands, version),
 )
 for module in COMMANDS:

@@ -33,7 +33,7 @@ class Progress:
     def __call__(self, done: int, known: int) -> None:
         """Report, at most ten times a second on a terminal and every five seconds elsewhere."""
         now = time.monotonic()
-        if self._quiet or now - self._begun < SLOW or now - self._shown < (0.1 if self._moving else 5.0):
+        if self._quiet or not known or now - self._begun < SLOW or now - self._shown < (0.1 if self._moving else 5.0):
             return
         self._shown = now
         self._drawn = True

@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 
 def schema(
     name: Annotated[
-        str, typer.Argument(help="spec (unless said), plan, validate, show or error.", metavar="NAME")
+        str,
+        typer.Argument(
+            help="spec (unless said), plan, validate, show, history, generation, check or error.", metavar="NAME"
+        ),
     ] = "spec",
 ) -> None:
     """Print a JSON Schema (draft-07): of specs, or of what a command prints as JSON."""

@@ -144,11 +144,11 @@ class Session:
             return
         document = make()
         if self.options.json_into is not None:
-            self._write_into(self.options.json_into, json.dumps(document, indent=2) + "\n")
+            self.write_into(self.options.json_into, json.dumps(document, indent=2) + "\n")
         if self.as_json:
             write(json.dumps(document, indent=2) + "\n")
 
-    def _write_into(self, path: Path, text: str) -> None:
+    def write_into(self, path: Path, text: str) -> None:
         """A file that cannot be written now could be at the start: no reason to take back what was done."""
         try:
             path.write_text(text, encoding="utf-8")
@@ -190,6 +190,15 @@ class Session:
                 "diagnostics": [as_json(each) for each in error.diagnostics],
             }
         )
+
+
+def writable(path: Path) -> None:
+    """Find out before anything is done. Raises UsageError."""
+    try:
+        with path.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}.") from None
 
 
 def existing(path: str | None) -> Path | None:

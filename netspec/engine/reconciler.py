@@ -10,6 +10,7 @@ from netspec.core.plan import Plan, make_plan
 from netspec.core.resource import Key, Resource
 from netspec.core.state import EMPTY, State, owned_by, provided, prunable
 from netspec.diagnostics import Diagnostic
+from netspec.engine.acceptance import Acceptance, accepted, insist
 from netspec.engine.applied import AppliedRecord, drifted
 from netspec.engine.consequences import weigh
 from netspec.engine.executor import NotConverged, Restoration, StepProgress, execute, restore, unwatched
@@ -155,7 +156,9 @@ class Reconciler:
     def _leases(self, stack: str) -> LeaseRecord:
         return LeaseRecord(self._state_dir, stack)
 
-    def carry_out(self, proposal: Proposal, progress: StepProgress = unwatched) -> tuple[Diagnostic, ...]:
+    def carry_out(
+        self, proposal: Proposal, progress: StepProgress = unwatched, accept: Acceptance = accepted
+    ) -> tuple[Diagnostic, ...]:
         """Execute and verify a proposal; on failure restore and verify that. Warnings of what did not matter.
 
         Raises Refused where something is in the way, ApplyFailed or Interrupted where all was undone,
@@ -169,6 +172,7 @@ class Reconciler:
         try:
             execute(self._kernel, proposal.plan, progress)
             self._verify(proposal)
+            insist(accept)
             # First of all: a journal that stays open undoes what was just verified.
             self.journal.close()
         except Exception as error:

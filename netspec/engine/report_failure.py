@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from netspec.core.change import Change
 from netspec.core.plan import Plan
 from netspec.diagnostics import Diagnostic
+from netspec.engine.acceptance import NotAccepted
 from netspec.engine.executor import NotConverged, Refusal, Restoration, StepRefused
 from netspec.engine.obstacles import PlaceOf
 from netspec.errors import ApplyFailed, Interrupted, NetspecError, NotRestored
@@ -18,7 +19,10 @@ def explained(error: Exception, undone: Restoration, place_of: PlaceOf) -> Netsp
     if isinstance(error, Interrupted) and undone.complete:
         words = "Interrupted at a safe point and undone: the host is as before."
         return Interrupted(error.signal_number, words + _unclosed(undone))
-    return _ended(_WHAT.get(type(error), "The apply failed"), undone, _why(error, place_of))
+    if isinstance(error, NotAccepted):
+        return _ended("The apply did not pass its checks", undone, *error.faults)
+    why = _why(error, place_of)
+    return _ended(_WHAT.get(type(error), "The apply failed"), undone, *([why] if why else []))
 
 
 _WHAT: Mapping[type[Exception], str] = {NotConverged: "The apply did not converge", Interrupted: "Interrupted"}
@@ -73,8 +77,7 @@ def _unforeseen(error: Exception) -> Diagnostic:
     )
 
 
-def _ended(what: str, undone: Restoration, diagnostic: Diagnostic | None) -> NetspecError:
-    diagnostics = (diagnostic,) if diagnostic else ()
+def _ended(what: str, undone: Restoration, *diagnostics: Diagnostic) -> NetspecError:
     if undone.complete:
         words = f"{what} and was undone: the host is as before, verified."
         return ApplyFailed(words + _unclosed(undone), diagnostics=diagnostics)

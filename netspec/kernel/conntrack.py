@@ -143,6 +143,29 @@ def _row(flow: _Flow) -> FlowRow:
     )
 
 
+def source_seen(protocol: str, source: tuple[Address, int], target: tuple[Address, int]) -> Address:
+    """The address under which a flow arrives, which its client began like this: its own unless that was translated.
+
+    Raises OSError where it cannot be told.
+    """
+    at = 0 if source[0].version == 4 else 1
+    addresses = _packed(_CTA_IP_SOURCES[at], source[0].packed) + _packed(_CTA_IP_DESTINATIONS[at], target[0].packed)
+    ports = _packed(_CTA_PROTO_NUM, bytes([PROTOCOLS[protocol]]))
+    for number, port in ((_CTA_PROTO_SRC_PORT, source[1]), (_CTA_PROTO_DST_PORT, target[1])):
+        ports += _packed(number, port.to_bytes(2, "big"))
+    name = _packed(_CTA_TUPLE_IP | _NESTED, addresses) + _packed(_CTA_TUPLE_PROTO | _NESTED, ports)
+    body = _nfgen((socket.AF_INET, socket.AF_INET6)[at]) + _packed(_CTA_TUPLE_ORIG | _NESTED, name)
+    try:
+        with _connection() as connection:
+            answers = [payload for _, payload in _request(connection, _CT_GET, _NLM_F_ACK, body)]
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return source[0]  # Whom conntrack does not know it has not translated.
+        raise
+    reply = _attributes(_attributes(answers[0][_NFGEN.size :])[_CTA_TUPLE_REPLY])
+    return _address(_attributes(reply[_CTA_TUPLE_IP]), _CTA_IP_DESTINATIONS)
+
+
 def _matches(flow: _Flow, operation: FlowDelete) -> bool:
     first, last = operation.ports
     return (

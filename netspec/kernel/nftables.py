@@ -37,6 +37,7 @@ _COUNTED = "\n\tcounter "
 
 _LOCATED = re.compile(r"^(?:/proc/self/fd/\d+:(?P<line>\d+):\d+-\d+: |netlink: )?Error: (?P<words>.*)$", re.MULTILINE)
 _DIGESTS = re.compile(r"written=([0-9a-f]{16}) read=([0-9a-f]{16})")
+_RULE = re.compile(r"^\t\t(?P<text>.*) # handle (?P<handle>\d+)$", re.MULTILINE)
 _STRERROR = {os.strerror(number): number for number in sorted(errno.errorcode, reverse=True)}
 _LIBRARY_WORDS = {
     "element does not exist": errno.ENOENT,
@@ -101,6 +102,15 @@ class Nftables:
             elements=rows,
             counters=self._counters(family, name) if _COUNTED in text else (),
         )
+
+    def rules(self, family: str, table: str, chain: str) -> dict[int, str]:
+        """The rules of a chain, as text by handle; none where there is no such chain."""
+        self._library.set_handle_output(True)
+        try:
+            code, listing, _ = self._library.cmd(f"list chain {family} {table} {chain}")
+        finally:
+            self._library.set_handle_output(False)
+        return {} if code else {int(each["handle"]): each["text"] for each in _RULE.finditer(str(listing))}
 
     def _counters(self, family: str, name: str) -> tuple[CounterRow, ...]:
         """The named counters of a table; none where there is no such table."""

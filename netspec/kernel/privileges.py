@@ -4,7 +4,13 @@ from pathlib import Path
 
 from netspec.errors import PrivilegeMissing
 
-_NUMBERS = {"CAP_DAC_OVERRIDE": 1, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}
+_NUMBERS = {
+    "CAP_DAC_OVERRIDE": 1,
+    "CAP_NET_BIND_SERVICE": 10,
+    "CAP_NET_ADMIN": 12,
+    "CAP_NET_RAW": 13,
+    "CAP_SYS_ADMIN": 21,
+}
 """`linux/capability.h`."""
 
 

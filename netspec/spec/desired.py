@@ -10,7 +10,7 @@ from netspec.kernel.operations import Address
 from netspec.kinds import sections
 from netspec.kinds._contract import Expansion, Finding, Place
 from netspec.kinds._endpoint_routing import check_routing
-from netspec.kinds._intent import UNLOCKED, Lock, Pool, Present, Segment
+from netspec.kinds._intent import UNLOCKED, Attachment, Lock, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
 from netspec.kinds._records import former_record
 from netspec.kinds._spaces import check_present
@@ -21,13 +21,14 @@ from netspec.kinds.nat_table import guard_table_of, table_of
 from netspec.kinds.sysctl import IMPLIED, Sysctl, owed
 from netspec.spec.attachments import attach
 from netspec.spec.policing import admission_of, policing
+from netspec.spec.probing import Resolver
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
     """What the spec wants of this host. `findings` forbid going on; `remarks` say which addresses move, and why.
 
-    `automatic` are the addresses that netspec chose, by (endpoint, interface).
+    `automatic` are the addresses that netspec chose, by (endpoint, interface); `attachments` are all by endpoint.
     """
 
     stack: str
@@ -35,6 +36,7 @@ class Desired:
     findings: tuple[Finding, ...] = ()
     remarks: tuple[Finding, ...] = ()
     automatic: Mapping[tuple[str, str], tuple[Address, ...]] = field(default_factory=dict)
+    attachments: Mapping[str, tuple[Attachment, ...]] = field(default_factory=dict)
 
 
 def wanted_sysctls(document: Any) -> frozenset[str]:  # noqa: ANN401  the assembled document model
@@ -57,6 +59,7 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     findings.extend(_switched_off(document, segments))
     findings.extend(check_present(document, present))
     findings.extend(check_routing(document, attached.by_endpoint))
+    findings.extend(Resolver(document, attached.by_endpoint).findings())
     policies = policing(document, segments, attached.by_endpoint)
     # Who has got no address is told of that, and not of what follows.
     findings.extend(() if attached.findings else policies.void)
@@ -83,7 +86,7 @@ def desired(document: Any, present: Present, lock: Lock = UNLOCKED) -> Desired: 
     resources.extend([*owed_inside(resources, present)])
     state, contradictions = merge(resources)
     findings.extend(_contradicted(each) for each in contradictions)
-    return Desired(document.stack, state, tuple(findings), attached.remarks, attached.automatic)
+    return Desired(document.stack, state, tuple(findings), attached.remarks, attached.automatic, attached.by_endpoint)
 
 
 def _segments(document: Any, present: Present) -> Mapping[str, Segment]:  # noqa: ANN401

@@ -86,6 +86,13 @@ class Loaded:
         path = path_of(address)
         return self.tree.place(path, on_key=len(path) <= 2) if self.tree.holds(path) else None
 
+    def place_at(self, path: tuple[str | int, ...]) -> Place | None:
+        """The place of a path into the document, or of the nearest that holds what is not written out."""
+        for length in range(len(path), 0, -1):
+            if self.tree.holds(path[:length]):
+                return self.tree.place(path[:length], on_key=length <= 2 and not isinstance(path[length - 1], int))
+        return None
+
     def diagnostics(self, findings: Iterable[Finding]) -> tuple[Diagnostic, ...]:
         """Findings with their paths turned into places."""
         return tuple(diagnostic_of(each, self.tree) for each in findings)

@@ -8,7 +8,9 @@ from pydantic import TypeAdapter
 from netspec.core.change import Action
 from netspec.core.resource import Disruption
 from netspec.diagnostics import Severity
+from netspec.kernel.probes import Verdict
 from netspec.kinds import kinds
+from netspec.kinds._checks import State
 
 Schema = dict[str, Any]
 
@@ -34,6 +36,7 @@ def output_schemas(reference: str) -> dict[str, Schema]:
         "show": _document("What show prints: the objects of a stack.", _show_fields(), definitions),
         "history": _document("What history prints: the generations of a stack.", _history_fields()),
         "generation": _document("What show prints of a generation.", {**_head_fields(), **_body_fields()}),
+        "check": _document("What check and test print: what each check came to.", _check_fields()),
         "error": _document("What a command prints that fails.", {"error": _ERROR, "diagnostics": _DIAGNOSTICS}),
     }
 
@@ -198,3 +201,52 @@ def _body_fields() -> Schema:
 
 def _number_or_null(description: str) -> Schema:
     return {"description": description, "anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]}
+
+
+def _check_fields() -> Schema:
+    explanation = _object(
+        {
+            "message": _text("What became of the packet."),
+            "address": _text("What in the spec says so, or empty.", examples=["policies[0]"]),
+            "source": _PLACE,
+        }
+    )
+    states = {"description": "What it came to.", "enum": [str(each) for each in State]}
+    verdicts = [*(str(each) for each in Verdict), None]
+    seen = {"type": ["string", "null"], "description": "The client's address as the target has seen it, if told."}
+    probe = _object(
+        {
+            "family": {"description": "IP version.", "enum": [4, 6]},
+            "target": _text("The address that was asked.", examples=["172.17.0.2"]),
+            "state": states,
+            "met": {"description": "What the client met; null where that could not be told.", "enum": verdicts},
+            "seen": seen,
+            "seconds": {"description": "How long it took.", "type": "number", "minimum": 0},
+            "explanation": {"description": "Why it failed.", "anyOf": [explanation, {"type": "null"}]},
+        }
+    )
+    return {
+        "stack": _text("Whose checks these are."),
+        "host": _text("Name of the host."),
+        "passed": {"description": "Whether no check failed.", "type": "boolean"},
+        "assumptions": _list(_TEXT, "What stood for what is not on this host."),
+        "checks": _list(_check(probe, states), "In the order of the spec."),
+        "summary": _object({str(each): _COUNT for each in State}, "Checks, counted."),
+    }
+
+
+def _check(probe: Schema, states: Schema) -> Schema:
+    return _object(
+        {
+            "address": _text("Where it stands in the spec.", examples=["checks[0]"]),
+            "name": _text("How it is called.", examples=["web -> db:5432"]),
+            "from": _text("Who connects."),
+            "to": _text("Whereto."),
+            "expect": {"description": "What must become of it.", "enum": [str(each) for each in Verdict]},
+            "required": {"description": "Whether an apply is undone unless it passes.", "type": "boolean"},
+            "state": states,
+            "reason": _text("Why it failed or was skipped, or empty."),
+            "probes": _list(probe, "One for each IP version that was asked."),
+            "source": _PLACE,
+        }
+    )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from netspec.kinds._contract import Finding
 
-LATER = frozenset({"checks", "links", "macvlans", "ipvlans", "overlays", "hosts", "routes", "rules", "neighbors"})
+LATER = frozenset({"links", "macvlans", "ipvlans", "overlays", "hosts", "routes", "rules", "neighbors"})
 """Sections of the language that this version of netspec does not know yet."""
 
 _EXPECTED: Mapping[str, str] = {

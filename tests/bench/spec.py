@@ -24,6 +24,23 @@ def document(count: int, first_port: int = FIRST_PORT, bridges: int = BRIDGES) -
     return "\n".join(lines) + "\n"
 
 
+def checked(count: int) -> str:
+    """A spec of `count` endpoints on two bridges with two checks for each; one in four checks expects silence."""
+    half = range(count // 2)
+    lines = ["netspec: 1", "bridges: {a: {subnets: [10.1.0.0/16]}, b: {subnets: [10.2.0.0/16]}}", "endpoints:"]
+    for number in half:
+        lines += [f"  a{number}: {{bridge: a, publish: ['{8000 + number}:80']}}", f"  b{number}: {{bridge: b}}"]
+    lines.append("checks:")
+    for number in half:
+        lines += [
+            f"  - {{from: a{number}, to: a{(number + 1) % len(half)}:80}}",
+            f"  - {{from: a{number}, to: b{number}:80, expect: blocked}}",
+            f"  - {{from: outside, to: host:{8000 + number}, source: client}}",
+            f"  - {{from: b{number}, to: ping b{(number + 3) % len(half)}}}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def nft_text(count: int) -> str:
     """The nftables table of that network, in nft's own language."""
     published = (f"{concat('tcp', FIRST_PORT + number)} : {_address(number)} . 80" for number in range(count))

@@ -48,6 +48,14 @@ def test_validate(table: Table, tmp_path: Path) -> None:
     table.compare(f"validate {MANY:,}", ours.seconds, "libyaml alone", loaded.seconds, 2)
 
 
+def test_checks(table: Table, tmp_path: Path) -> None:
+    """A hundred of them on fifty endpoints, built and removed, with silence to be waited for."""
+    path = tmp_path / "checked.yaml"
+    path.write_text(spec.checked(50), encoding="utf-8")
+    took = repeated(lambda: run(*NETSPEC, "test", str(path))).seconds
+    table.note("test of 100 checks, 50 endpoints", f"{took:.2f} s", "<= 5 s" if took <= 5 else "<= 5 s MISSED")
+
+
 @pytest.mark.usefixtures("fresh_netns")
 def test_apply_plan_and_destroy(table: Table, tmp_path: Path) -> None:
     """From nothing, changes of one, and back to nothing."""

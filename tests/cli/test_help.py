@@ -64,7 +64,10 @@ def test_the_usage_of_sandbox_shows_where_a_command_goes() -> None:
         ("-q", "netspec: missing command. See: netspec --help\n"),
         (
             "schema frob",
-            'netspec: there is no schema "frob"; there are spec, plan, validate, show, history, generation, error.\n',
+            (
+                'netspec: there is no schema "frob"; there are spec, plan, validate, show, history, generation, check, '
+                "error.\n"
+            ),
         ),
         ("sandbox a.yaml ls", "netspec: write -- before the command: netspec sandbox a.yaml -- ls\n"),
         ("watch -", "netspec: watch needs a file or a directory: standard input does not change.\n"),

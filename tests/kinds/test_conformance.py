@@ -178,6 +178,7 @@ def test_every_module_is_a_kind_or_a_section() -> None:
         "policies",
         "sysctls",
         "protect",
+        "checks",
     ]
     assert all(section.description for section in sections())
     assert len({kind.resource for kind in kinds()}) == len(kinds())
