@@ -14,7 +14,14 @@ VOLATILE = frozenset(
         *("stats", "stats64", "operstate", "qdisc", "linkmode", "promiscuity", "allmulti"),
         *("num_tx_queues", "num_rx_queues", "tso_max_size", "tso_max_segs"),
         *("valid_life_time", "preferred_life_time", "tentative", "dadfailed"),
-        *("hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"),
+        *(
+            "hello_timer",
+            "tcn_timer",
+            "topology_change_timer",
+            "gc_timer",
+            "topology_change",
+            "topology_change_detected",
+        ),
         *("hold_timer", "forward_delay_timer", "message_age_timer"),
         *("state", "no", "id", "designated_port", "designated_bridge", "root_id", "bridge_id"),
     }

@@ -186,10 +186,17 @@ def test_every_fault_at_every_operation_on_every_kind(in_memory: Site, situation
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("situation", [*KINDS, *HOSTED, *OF_PROCESSES, *SPECS], ids=lambda each: each.name)
-def test_all_faults_at_every_operation(in_memory: Site, situation: Situation) -> None:
-    """And whole specs, with every error number."""
+@pytest.mark.parametrize("situation", [*KINDS, *HOSTED, *OF_PROCESSES], ids=lambda each: each.name)
+def test_every_errno_at_every_operation_on_every_kind(in_memory: Site, situation: Situation) -> None:
+    """Not one in turn, but all of them."""
     swept(in_memory, situation, NUMBERS, whole=True)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("situation", SPECS, ids=lambda each: each.name)
+def test_every_fault_at_every_operation_between_specs(in_memory: Site, situation: Situation) -> None:
+    """Whole specs after each other, and away: what waits for what is tried here."""
+    swept(in_memory, situation, NUMBERS, whole=False)
 
 
 ALWAYS_THERE = ("Sysctl", "InnerSysctl", "LinkField")
