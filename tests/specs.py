@@ -43,8 +43,12 @@ def intent(text: str) -> Intent:
         links=wanted_links(found.document),
         place_of=found.place_of,
         peers=protected(found.document.protect),
+        allowed_removal=ANY,
     )
 
+
+ANY = 1 << 20
+"""As many objects may go as will."""
 
 EMPTY = "netspec: 1\n"
 INSIDE = inside.INSIDE

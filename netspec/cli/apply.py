@@ -10,7 +10,7 @@ from netspec.cli.boot import bring_back
 from netspec.cli.generations import Return, drafted, kept, refuse_if_suspended, remember
 from netspec.cli.help import add
 from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
-from netspec.cli.plan import LockedOption, print_document, show_proposal
+from netspec.cli.plan import AllowRemovalOption, LockedOption, print_document, show_proposal
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.core.consequence import Limits
@@ -51,6 +51,7 @@ def apply(
     no_checks: Annotated[
         bool, typer.Option("--no-checks", help="Do not ask the spec's checks before and after.")
     ] = False,
+    allow_removal: AllowRemovalOption = 0,
 ) -> None:
     """Make the kernel equal the spec, look again to verify it, and undo all of it on failure.
 
@@ -68,7 +69,8 @@ def apply(
     allowed = limits(max_disruption, lockout=allow_lockout_risk)
     loaded = session.load(path, locked=locked)
     gate = Gate(session, loaded) if loaded.document.checks and not no_checks else None
-    bring_about(session, session.intent(loaded), Request(yes=yes, limits=allowed, gate=gate))
+    intent = session.intent(loaded, allow_removal=allow_removal)
+    bring_about(session, intent, Request(yes=yes, limits=allowed, gate=gate))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

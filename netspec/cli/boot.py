@@ -1,6 +1,7 @@
 """`netspec apply --boot`: the last good generation of every stack, out of the state directory alone."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -67,6 +68,7 @@ def _tried(session: Session, reconciler: "Reconciler", stack: str) -> list[int]:
 
 def _brought(session: Session, reconciler: "Reconciler", stack: str) -> str:
     """Bring one stack back, and what became of it in a sentence."""
+    from netspec.engine.guards import EVERYTHING
     from netspec.engine.interrupts import interruptible
 
     store = generations(session, stack)
@@ -74,7 +76,7 @@ def _brought(session: Session, reconciler: "Reconciler", stack: str) -> str:
     session.warn(store.warnings)
     if last is None:
         return f"Stack {stack}: no good generation, nothing to bring back."
-    proposal = reconciler.propose(intent_of(session, last))
+    proposal = reconciler.propose(replace(intent_of(session, last), allowed_removal=EVERYTHING))
     session.warn(proposal.warnings)
     if proposal.diagnostics:
         raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)

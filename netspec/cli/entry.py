@@ -9,12 +9,15 @@ import typer
 
 from netspec import __version__
 from netspec.cli import (
+    adopt,
     apply,
     check,
     commands,
     destroy,
+    forget,
     history,
     lock,
+    move,
     plan,
     resume,
     rollback,
@@ -133,7 +136,7 @@ def common(
 
 
 COMMANDS = (
-    *(validate, plan, apply, destroy, show, watch, test, check, history, rollback, resume),
+    *(validate, plan, apply, destroy, show, watch, test, check, history, rollback, resume, adopt, forget, move),
     *(lock, schema, sandbox, commands, version),
 )
 for module in COMMANDS:

@@ -133,7 +133,8 @@ def intent_of(session: Session, generation: "Generation") -> "Intent":
         return Intent(stack=record.head.stack, source=lambda: source)
     files = tuple(SourceFile(f"{name}@{number}", text) for name, text in source.files)
     intent = session.intent(document_in(files, source.lock))
-    return replace(intent, source=lambda: _again(source, intent))
+    # Fewer files than at the last apply are no loss here.
+    return replace(intent, source=lambda: _again(source, intent), files=())
 
 
 def _suspended(store: "Generations", pinned: "Entry") -> Diagnostic:

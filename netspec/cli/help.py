@@ -13,8 +13,11 @@ class Command(typer.core.TyperCommand):
     """A command whose help names its arguments as the documentation does, without their Python types."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401  the parser's own
-        """`[OPTIONS] [PATH]`: no argument of netspec is required."""
-        return [self.options_metavar or "", *(f"[{name}]" for name, _ in self._arguments(ctx))]
+        """`[OPTIONS] [PATH]`; what is required has no brackets."""
+        found = [each for each in self.get_params(ctx) if each.param_type_name == "argument"]
+        names = (each.metavar or each.name or "" for each in found)
+        shown = (name if each.required else f"[{name}]" for each, name in zip(found, names, strict=True))
+        return [self.options_metavar or "", *shown]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401
         """Arguments first, then options."""

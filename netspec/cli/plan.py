@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 LockedOption = Annotated[bool, typer.Option("--locked", help="Take automatic addresses from netspec.lock alone.")]
 
+AllowRemovalOption = Annotated[
+    int,
+    typer.Option(
+        min=0, metavar="N", help="Let so many objects go, where the guards against a mistake would refuse it."
+    ),
+]
+
 DIFFERENT = 2
 REFUSED = 6
 
@@ -53,6 +60,7 @@ def plan(
         typer.Option("--against", min=1, metavar="GENERATION", help="Plan for the spec of that generation."),
     ] = None,
     max_disruption: MaxDisruptionOption = None,
+    allow_removal: AllowRemovalOption = 0,
 ) -> None:
     """Compare a spec with the live kernel and print what would change. Changes nothing.
 
@@ -64,6 +72,7 @@ def plan(
         intent = intent_at(session, path, against)
     else:
         intent = session.intent(session.load(path, locked=locked))
+    intent = replace(intent, allowed_removal=allow_removal)
     proposal = judged(reconciler.propose(intent), limits(max_disruption))
     proposal = replace(proposal, warnings=(*proposal.warnings, *_unseen(proposal, kernel.unseen)))
     if against is None:

@@ -1,5 +1,6 @@
 """`netspec rollback`: apply the spec of an earlier generation again, and stay there until resumed."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from netspec.cli.apply import Request, YesOption, bring_about
 from netspec.cli.generations import Return, generations, intent_of
 from netspec.cli.help import add
+from netspec.cli.plan import AllowRemovalOption
 from netspec.cli.session import Session
 from netspec.errors import NetspecError
 
@@ -36,6 +38,7 @@ def rollback(
     ] = None,
     *,
     yes: YesOption = False,
+    allow_removal: AllowRemovalOption = 0,
 ) -> None:
     """Apply the spec of an earlier generation again: planned, shown, asked, verified, and undone on failure.
 
@@ -55,7 +58,7 @@ def rollback(
         back=Return(to=number),
         always=True,
     )
-    bring_about(session, intent_of(session, target), request)
+    bring_about(session, replace(intent_of(session, target), allowed_removal=allow_removal), request)
     session.say(f"Stack {stack} stays at generation {number} until: netspec resume")
 
 

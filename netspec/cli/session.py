@@ -49,8 +49,8 @@ class Session:
         loaded = load_document(where)
         return replace(loaded, lock=replace(loaded.lock, strict=True)) if locked else loaded
 
-    def intent(self, loaded: "Loaded") -> "Intent":
-        """What a loaded spec wants of this host."""
+    def intent(self, loaded: "Loaded", *, allow_removal: int = 0) -> "Intent":
+        """What a loaded spec wants of this host; `allow_removal` objects may go where the guards would refuse it."""
         from netspec.cli.wanted import Wanted
         from netspec.engine.peers import protected
         from netspec.engine.reconciler import Intent
@@ -67,6 +67,8 @@ class Session:
         return Intent(
             stack=stack,
             desire=wanted.state,
+            files=tuple(each.name for each in loaded.files),
+            allowed_removal=allow_removal,
             sysctls=wanted_sysctls(document),
             links=wanted_links(document),
             inner=wanted_inside(document),

@@ -14,6 +14,7 @@ from netspec.cli.apply import recover
 from netspec.cli.generations import drafted_if_possible, kept, refuse_if_suspended, remember
 from netspec.cli.help import add
 from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
+from netspec.cli.plan import AllowRemovalOption
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.core.consequence import Limits
@@ -47,6 +48,7 @@ def watch(
     ] = 30.0,
     max_disruption: MaxDisruptionOption = None,
     allow_lockout_risk: AllowLockoutOption = False,
+    allow_removal: AllowRemovalOption = 0,
 ) -> None:
     """Apply a spec, then keep it applied: when its files change, and when the kernel drifts."""
     from netspec.engine.triggers import Wake
@@ -61,7 +63,7 @@ def watch(
     if where == "-":
         raise UsageError("watch needs a file or a directory: standard input does not change.")
     wake = Wake()
-    keeper = _Keeper(session, where, limits(max_disruption, lockout=allow_lockout_risk))
+    keeper = _Keeper(session, where, limits(max_disruption, lockout=allow_lockout_risk), allow_removal)
     watcher = Watcher(load=keeper.load, reconcile=keeper.reconcile, report=keeper, wake=wake, interval=interval)
     with _stopped_by_signals(wake), _woken_by_files(session, Path(where), wake):
         watcher.run()
@@ -100,10 +102,11 @@ def _woken_by_files(session: Session, path: Path, wake: "Wake") -> Iterator[None
 class _Keeper:
     """Loads, reconciles and reports for one watch."""
 
-    def __init__(self, session: Session, path: str, allowed: Limits) -> None:
+    def __init__(self, session: Session, path: str, allowed: Limits, allow_removal: int) -> None:
         self._session = session
         self._path = path
         self._allowed = allowed
+        self._allow_removal = allow_removal
 
     def load(self) -> "Loading[Intent]":
         """The spec as it is now. Raises SpecError, also for what only a full expansion shows."""
@@ -112,7 +115,7 @@ class _Keeper:
 
         loaded = self._session.load(self._path)
         check(loaded)
-        return Loading(loaded.digest, self._session.intent(loaded))
+        return Loading(loaded.digest, self._session.intent(loaded, allow_removal=self._allow_removal))
 
     def reconcile(self, intent: "Intent") -> None:
         """Plan, and carry out what there is to do."""

@@ -15,6 +15,12 @@ class Action(StrEnum):
     UPDATE = "update"
     REPLACE = "replace"
     DELETE = "delete"
+    ADOPT = "adopt"
+    """Only the mark is set: it was there already."""
+    FORGET = "forget"
+    """Only the mark goes: it stays."""
+    MOVE = "move"
+    """It gets another name, or goes along with what does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,8 @@ class Change:
 
     @property
     def resource(self) -> Resource:
-        """The resource the change is about: the new one where there is one."""
-        found = self.after if self.after is not None else self.before
+        """The resource the change is about: the new one where there is one; of what is let go of, the one we had."""
+        found = self.after if self.after is not None and self.action is not Action.FORGET else self.before
         assert found is not None, "a change has at least one side"
         return found
 
@@ -59,8 +65,10 @@ class Change:
     def disruption(self) -> Disruption:
         """What the change does to traffic through this object."""
         match self.action:
-            case Action.CREATE:
+            case Action.CREATE | Action.ADOPT | Action.FORGET:
                 return Disruption.NONE
+            case Action.MOVE:
+                return Disruption.LIVE
             case Action.DELETE:
                 return self.resource.farewell()
             case Action.REPLACE:
@@ -99,7 +107,7 @@ def _compare(key: Key, before: Resource | None, after: Resource) -> Change | Non
     if type(before) is not type(after):
         reason = f"a {_kind_word(before)} cannot become a {_kind_word(after)}"
         return Change(key, Action.REPLACE, before, after, reason=reason)
-    fields = tuple(_field_changes(before, after))
+    fields = tuple(field_changes(before, after))
     if not fields:
         return None
     stuck = [each.name for each in fields if each.rule.policy is Policy.REPLACES]
@@ -113,7 +121,8 @@ def _kind_word(resource: Resource) -> str:
     return type(resource).__name__.lower()
 
 
-def _field_changes(before: Resource, after: Resource) -> Iterator[FieldChange]:
+def field_changes(before: Resource, after: Resource) -> Iterator[FieldChange]:
+    """The compared fields in which two resources of one type differ."""
     for rule in compared_fields(type(after)):
         wanted = getattr(after, rule.name)
         seen = getattr(before, rule.name)

@@ -18,6 +18,7 @@ import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from netspec.core.change import Action, Change
 from netspec.core.resource import Key, Resource
@@ -30,6 +31,15 @@ class Verb(IntEnum):
     DELETE = 0
     UPDATE = 1
     CREATE = 2
+    RENAME = 3
+    """It goes on under another key. No plan orders such steps: they come before all others."""
+
+
+class Rename(NamedTuple):
+    """A living object goes on under another key, of the same class."""
+
+    old: Key
+    new: Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Step:
     before: Resource | None
     after: Resource | None
     implied: bool = False
+    rename: Rename | None = None
 
     def __str__(self) -> str:
         return f"{'(' if self.implied else ''}{self.verb.name.lower()} {self.key}{')' if self.implied else ''}"
@@ -48,10 +59,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changes by key, and the steps in order."""
+    """Changes by key, and the steps in order; `renames` are those that the first steps make."""
 
     changes: tuple[Change, ...] = ()
     steps: tuple[Step, ...] = ()
+    renames: tuple[Rename, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -133,7 +145,7 @@ def _steps(change: Change, lost: Mapping[Key, Resource]) -> Iterator[Step]:
         yield Step(Verb.DELETE, change.key, change.before, None, _implied(change.before, lost))
     if change.action in (Action.CREATE, Action.REPLACE):
         yield Step(Verb.CREATE, change.key, None, change.after)
-    if change.action is Action.UPDATE:
+    if change.action in (Action.UPDATE, Action.ADOPT, Action.FORGET):
         yield Step(Verb.UPDATE, change.key, change.before, change.after)
 
 

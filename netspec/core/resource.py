@@ -1,11 +1,14 @@
 """A Resource is one kernel object as a frozen value; its Key says which one it is."""
 
 import dataclasses
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
+
+_PART = re.compile(r"\.[a-z_]+\[[0-9]+\]$")
 
 
 class Disruption(IntEnum):
@@ -181,6 +184,11 @@ class Resource:
     def origin(self) -> str:
         """The address of the spec's object that asked for it; empty for foreign ones."""
         return self.mark.origin if self.mark else ""
+
+    @property
+    def owner(self) -> str:
+        """The object of the spec that it is a part of: its origin without `.publish[0]`; empty for foreign ones."""
+        return _PART.sub("", self.origin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,15 @@
-"""What the last apply wanted, as digests by key: tells drift of the kernel from a change of the spec."""
+"""What the last apply wanted, as digests by key: tells drift of the kernel from a change of the spec.
+
+And which files its spec had, so that one that was lost is not taken for a wish.
+"""
 
 import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
 
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State
@@ -12,36 +17,57 @@ from netspec.engine.directories import private_directory, read_private, write_pr
 from netspec.errors import Refused
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What is on record of the last apply: digest by key, and the names of the spec's files."""
+
+    digests: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
+NOTHING_APPLIED = Applied()
+
+
 class AppliedRecord:
-    """A file of the state directory for each stack. Losing it costs nothing but the word "drift"."""
+    """A file of the state directory for each stack. Losing it costs the word "drift", and the guard of lost files."""
 
     def __init__(self, state_dir: Path, stack: str) -> None:
         """`state_dir` is made by `prepare`."""
         self._state_dir = state_dir
         self._path = state_dir / f"applied-{stack}.json"
 
-    def read(self) -> Mapping[str, str]:
-        """Digest by key. Empty where nothing was recorded, or where it cannot be understood."""
+    def read(self) -> Applied:
+        """Empty where nothing was recorded, or where it cannot be understood."""
         try:
             found = json.loads(read_private(self._path) or "{}")
         except (ValueError, RecursionError, Refused):
-            return {}
-        if not isinstance(found, dict):
-            return {}
-        return {key: digest for key, digest in found.items() if isinstance(digest, str)}
+            return NOTHING_APPLIED
+        return _understood(found) or NOTHING_APPLIED
 
     def prepare(self) -> None:
         """Raises Refused where it could not be written later."""
         private_directory(self._state_dir)
 
-    def write(self, desired: State) -> None:
+    def write(self, desired: State, files: Iterable[str] = ()) -> None:
         """Record that all of `desired` is what the kernel now has; a full disk is no reason to fail."""
         known = self.read()
-        wanted = {str(key): fingerprint(resource) for key, resource in desired.items()}
+        digests = {str(key): fingerprint(resource) for key, resource in desired.items()}
+        wanted = Applied(digests, tuple(PurePath(each).name for each in files))
         if wanted != known:
             # The network is as it should be, whatever becomes of the word for its next change.
             with contextlib.suppress(Refused):
-                write_private(self._path, json.dumps(wanted))
+                text = {"digests": digests, "files": wanted.files}
+                write_private(self._path, json.dumps(text))
+
+
+def _understood(found: Any) -> Applied | None:  # noqa: ANN401  whatever JSON holds
+    digests = found.get("digests") if isinstance(found, dict) else None
+    files = found.get("files") if isinstance(found, dict) else None
+    if not isinstance(digests, dict) or not isinstance(files, list):
+        return None
+    if not all(isinstance(each, str) for each in (*digests.values(), *files)):
+        return None
+    return Applied(digests, tuple(files))
 
 
 def fingerprint(resource: Resource) -> str:

@@ -2,13 +2,14 @@
 
 import errno
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netspec.core.change import Change, diff
 from netspec.core.plan import Plan, Step, make_plan
 from netspec.core.resource import Key, Resource
 from netspec.core.state import owned_by, provided
 from netspec.engine.journal import Entry
+from netspec.engine.names_back import names_back
 from netspec.engine.observation import Program, observed_state
 from netspec.kernel.port import Kernel, KernelError, Progress, no_progress
 from netspec.kernel.snapshot import Scope
@@ -102,6 +103,8 @@ def restore(kernel: Kernel, entry: Entry, scope: Scope) -> Restoration:
     left = RESTORE_ATTEMPTS
     while left:
         try:
+            if entry.renames:
+                execute(kernel, names_back(kernel, entry))
             plan = _way_back(kernel, entry, scope, lost)
             if not plan:
                 break
@@ -168,4 +171,7 @@ def _stranded(kernel: Kernel, entry: Entry, scope: Scope, refusal: Refusal) -> f
 def _scope_of(before: Mapping[Key, Resource | None], scope: Scope) -> Scope:
     sysctls = frozenset((key.netns, key.name) for key in before if key.kind == "sysctl")
     named = frozenset(key.name.partition("/")[0] for key in before if key.kind == "field")
-    return Scope(stack=scope.stack, sysctls=scope.sysctls | sysctls, named=scope.named | named)
+    # A pair that was adopted, or let go of, is to be seen as the pair that it is.
+    claimed = frozenset(key.name for key in before if key.kind == "link" and not key.netns)
+    scope = replace(scope, sysctls=scope.sysctls | sysctls, named=scope.named | named)
+    return replace(scope, claimed=scope.claimed | claimed, netns=None, references=())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netspec.core.change import Action, Change
-from netspec.core.plan import Plan
+from netspec.core.plan import Plan, Rename
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State
 from netspec.engine.directories import private_directory, read_private, remove_private, write_private
@@ -21,7 +21,7 @@ STACK = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What to restore: for every key of a plan what was there before, None for nothing.
+    """What to restore: for every key of a plan what was there before, None for nothing; and what it renames.
 
     `made` is what the plan makes of which only a record elsewhere says that it is ours: that may be lost meanwhile.
     """
@@ -29,6 +29,7 @@ class Entry:
     stack: str
     before: Mapping[Key, Resource | None]
     made: Mapping[Key, Resource] = field(default_factory=dict)
+    renames: tuple[Rename, ...] = ()
 
 
 class Journal:
@@ -43,17 +44,18 @@ class Journal:
         """Write and sync what a plan is about to change. Raises Refused where that cannot be written."""
         disturbed = {key for change in plan.changes for key in change.disturbs()} & observed.keys()
         before: dict[Key, Resource | None] = {key: observed[key] for key in sorted(disturbed)}
-        before.update((change.key, _lasting(change.before)) for change in plan.changes)
+        before.update((change.key, _lasting(observed.get(change.key))) for change in plan.changes)
         made = {each.key: each.after for each in plan.changes if each.after is not None and _recorded(each)}
         document = {
             "format": FORMAT,
             "stack": stack,
             "before": [[*key, encode(resource)] for key, resource in before.items()],
             "made": [[*key, encode(resource)] for key, resource in made.items()],
+            "renames": [[list(old), list(new)] for old, new in plan.renames],
         }
         private_directory(self._run_dir)
         write_private(self.path, json.dumps(document))
-        return Entry(stack, before, made)
+        return Entry(stack, before, made, plan.renames)
 
     def read(self) -> Entry | None:
         """The entry a crash has left, None where there is none. Raises Refused where it cannot be understood."""
@@ -89,12 +91,19 @@ def _parse(document: Any) -> Entry:  # noqa: ANN401  whatever JSON held
     if not isinstance(stack, str) or not STACK.fullmatch(stack):
         raise Unreadable("there is no stack of that name")
     before, made = _resources(document["before"]), _resources(document["made"])
-    return Entry(stack, before, {key: each for key, each in made.items() if each is not None})
+    renames = tuple(Rename(_key(*old), _key(*new)) for old, new in document["renames"])
+    if any(old.kind != new.kind or old.kind not in ("link", "netns") for old, new in renames):
+        raise Unreadable("it renames what has no names")
+    return Entry(stack, before, {key: each for key, each in made.items() if each is not None}, renames)
 
 
 def _resources(rows: Any) -> dict[Key, Resource | None]:  # noqa: ANN401  whatever JSON held
-    found = {Key(str(kind), str(netns), str(name)): decode(value) for kind, netns, name, value in rows}
+    found = {_key(kind, netns, name): decode(value) for kind, netns, name, value in rows}
     for key, resource in found.items():
         if resource is not None and resource.key() != key:
             raise Unreadable(f"{key} is not the key of what stands there")
     return found
+
+
+def _key(kind: object, netns: object, name: object) -> Key:
+    return Key(str(kind), str(netns), str(name))

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 
-from netspec.core.plan import Step, Verb
+from netspec.core.plan import Rename, Step, Verb
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State
-from netspec.kernel.operations import Operation
+from netspec.kernel.operations import LinkSet, NetnsRename, Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds import kinds
 from netspec.kinds._contract import Kind
@@ -37,6 +37,8 @@ def operations_of(step: Step) -> tuple[Operation, ...]:
     """What one step asks of the kernel; nothing where the kernel does it by itself."""
     if step.implied:
         return ()
+    if step.rename is not None:
+        return (renaming(step.rename, getattr(step.before, "alias", None) or ""),)
     match step.verb, step.before, step.after:
         case Verb.DELETE, Resource() as before, _:
             return tuple(kind_of(before).delete(before))
@@ -46,6 +48,14 @@ def operations_of(step: Step) -> tuple[Operation, ...]:
             return tuple(kind_of(after).update(before, after))
         case _:
             raise AssertionError(f"a step without its sides: {step}")
+
+
+def renaming(rename: Rename, alias: str) -> Operation:
+    """What gives a living link or namespace another name; `alias` is its mark."""
+    old, new = rename
+    if old.kind == "netns":
+        return NetnsRename(name=old.name, rename=new.name, alias=alias)
+    return LinkSet(netns=old.netns, name=old.name, rename=new.name)
 
 
 def _aftermath(step: Step, made: Mapping[Key, Resource | None]) -> tuple[Operation, ...]:

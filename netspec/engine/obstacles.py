@@ -16,9 +16,12 @@ from netspec.engine.overlaps import overlaps
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Listener, Snapshot
 from netspec.kinds.bridge import Bridge
+from netspec.kinds.file import File
 from netspec.kinds.inner_sysctl import InnerSysctl
 from netspec.kinds.nat_element import NatElement
+from netspec.kinds.nat_table import NatTable
 from netspec.kinds.netns import Netns
+from netspec.kinds.other_link import OtherLink
 from netspec.kinds.sysctl import Sysctl
 
 PlaceOf = Callable[[str], Place | None]
@@ -81,12 +84,16 @@ def _in_the_way(key: Key, found: Resource, wanted: Resource, ground: Ground) -> 
     )
     if unreadable:
         owner = "it cannot be entered without CAP_SYS_ADMIN"
+    kind = found.link_kind if isinstance(found, OtherLink) else ""
+    alike = type(found) is type(wanted) or (kind and kind == type(wanted).__name__.lower())
+    adoptable = alike and not unreadable and found.key() == wanted.key() and not isinstance(found, (File, NatTable))
+    or_adopt = f"; `netspec adopt {wanted.owner}` takes it over" if adoptable else ""
     or_share = "; `existing: true` uses it as it is" if isinstance(found, Bridge) and type(wanted) is Bridge else ""
     return Diagnostic(
         "NS0401",
         f"{key} is in the way: {found.title() or key.kind}, and {owner}",
         ground.place_of(wanted.origin),
-        hint=f"remove it, or choose another name{or_share}",
+        hint=f"remove it, or choose another name{or_adopt if found.mark is None else ''}{or_share}",
         label=f"wanted by {wanted.origin}",
         address=wanted.origin,
     )

@@ -1,6 +1,6 @@
 """Look, plan, execute, verify. The one sequence behind plan, apply, destroy and watch."""
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +11,11 @@ from netspec.core.resource import Key, Resource
 from netspec.core.state import EMPTY, State, owned_by, provided, prunable
 from netspec.diagnostics import Diagnostic
 from netspec.engine.acceptance import Acceptance, accepted, insist
-from netspec.engine.applied import AppliedRecord, drifted
+from netspec.engine.applied import NOTHING_APPLIED, AppliedRecord, drifted
 from netspec.engine.consequences import weigh
 from netspec.engine.executor import NotConverged, Restoration, StepProgress, execute, restore, unwatched
 from netspec.engine.generation_record import Source
+from netspec.engine.guards import Removal, lost_files, removals
 from netspec.engine.journal import Entry, Journal
 from netspec.engine.leases import LeaseRecord, displaced
 from netspec.engine.observation import observed_state
@@ -48,11 +49,14 @@ class Intent:
     `sysctls` are the keys it must know, `inner` those of namespaces; `references` are the namespaces of others, by
     endpoint; `links` the host's own links that it names; `place_of` finds places in the spec; `remarks` says why
     addresses move; `source` is the spec, asked for after `desire`: None where it is not known; `peers` must not be
-    locked out either.
+    locked out either. `files` are the texts of the spec by name, `allowed_removal` how many objects may go where many
+    do.
     """
 
     stack: str
     desire: Callable[[Present], State] = nothing
+    files: tuple[str, ...] = ()
+    allowed_removal: int = 0
     sysctls: frozenset[str] = frozenset()
     inner: frozenset[tuple[str, str]] = frozenset()
     references: tuple[tuple[str, Reference], ...] = ()
@@ -102,7 +106,7 @@ class Reconciler:
 
         Raises SpecError for what the host's state shows of the spec, NetspecError where the host cannot be read.
         """
-        snapshot, scope = self._look(intent)
+        snapshot, scope = self.look(intent)
         observed = observed_state(snapshot)
         leases = self._leases(intent.stack).read()
         present = self._with_new(intent, present_of(snapshot, observed, leases.held))
@@ -118,24 +122,33 @@ class Reconciler:
             place_of=intent.place_of,
             inner=present.inner,
         )
-        applied = AppliedRecord(self._state_dir, intent.stack).read() if plan else {}
+        applied = AppliedRecord(self._state_dir, intent.stack).read() if plan else NOTHING_APPLIED
+        removal = Removal(intent.stack, plan, wanted, observed, intent.allowed_removal)
+        guarded = removals(removal, lost_files(applied, intent.files)) if intent.desire is not nothing else ()
         return Proposal(
             intent=intent,
             plan=plan,
             desired=wanted,
             observed=observed,
-            drift=_own(plan.changes, drifted((change.key for change in plan.changes), wanted, applied)),
+            drift=_own(plan.changes, drifted((change.key for change in plan.changes), wanted, applied.digests)),
             consequences=weigh(ground, (*self._peers, *intent.peers)) if plan else {},
-            diagnostics=obstacles(ground) if plan else (),
+            diagnostics=(*obstacles(ground), *guarded) if plan else (),
             warnings=(*leases.warnings, *(intent.remarks(present) if displaced(present, wanted) else ())),
             scope=scope,
         )
 
     def present(self, intent: Intent) -> Present:
         """What of the host decides what an intent comes to. Raises NetspecError where it cannot be read."""
-        snapshot, _ = self._look(intent)
+        return self.present_in(self.look(intent)[0], intent)
+
+    def present_in(self, snapshot: Snapshot, intent: Intent) -> Present:
+        """Likewise, of a look that was taken."""
         leases = self._leases(intent.stack).read()
         return self._with_new(intent, present_of(snapshot, observed_state(snapshot), leases.held))
+
+    def missing_features(self, features: Iterable[str]) -> Mapping[str, str]:
+        """Those of `features` that the kernel lacks, each with its words."""
+        return self._kernel.missing_features(features)
 
     def _with_new(self, intent: Intent, present: Present) -> Present:
         """With what sysctls of namespaces and interfaces will be that are still to be made."""
@@ -150,7 +163,8 @@ class Reconciler:
         return replace(present, inner={**present.inner, **told})
 
     def settle(self, proposal: Proposal) -> tuple[Diagnostic, ...]:
-        """Record the addresses of what is as it shall be. Warnings where that cannot be."""
+        """Record what is as it shall be: its digests and addresses. Warnings of what matters and cannot be recorded."""
+        AppliedRecord(self._state_dir, proposal.intent.stack).write(proposal.desired, proposal.intent.files)
         return self._leases(proposal.intent.stack).write(proposal.desired)
 
     def _leases(self, stack: str) -> LeaseRecord:
@@ -159,15 +173,19 @@ class Reconciler:
     def carry_out(
         self, proposal: Proposal, progress: StepProgress = unwatched, accept: Acceptance = accepted
     ) -> tuple[Diagnostic, ...]:
-        """Execute and verify a proposal; on failure restore and verify that. Warnings of what did not matter.
+        """Execute and verify a proposal, and record it; warnings of what did not matter. Raises what `enact` does."""
+        self.enact(proposal, progress, accept)
+        return self.settle(proposal)
+
+    def enact(self, proposal: Proposal, progress: StepProgress = unwatched, accept: Acceptance = accepted) -> None:
+        """Execute and verify a proposal; on failure restore and verify that.
 
         Raises Refused where something is in the way, ApplyFailed or Interrupted where all was undone,
         NotRestored where something is left.
         """
         if proposal.diagnostics:
             raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
-        record = AppliedRecord(self._state_dir, proposal.intent.stack)
-        record.prepare()
+        AppliedRecord(self._state_dir, proposal.intent.stack).prepare()
         entry = self.journal.open(proposal.intent.stack, proposal.plan, proposal.observed)
         try:
             execute(self._kernel, proposal.plan, progress)
@@ -178,8 +196,6 @@ class Reconciler:
         except Exception as error:
             undone = self._undo(_whole(entry, proposal.observed), proposal.scope)
             raise explained(error, undone, proposal.intent.place_of) from error
-        record.write(proposal.desired)
-        return self.settle(proposal)
 
     def recover(self) -> Recovery | None:
         """Undo what an apply that died has left; None where nothing is pending."""
@@ -221,7 +237,8 @@ class Reconciler:
         if rest:
             raise NotConverged(rest)
 
-    def _look(self, intent: Intent) -> tuple[Snapshot, Scope]:
+    def look(self, intent: Intent) -> tuple[Snapshot, Scope]:
+        """What an intent asks of the host, and in what scope. Raises NetspecError where it cannot be read."""
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
         keys = frozenset(("", key) for key in intent.sysctls | IMPLIED) | intent.inner
         scope = Scope(stack=intent.stack, sysctls=keys, references=intent.references, named=intent.links)

@@ -35,6 +35,7 @@ from netspec.kernel.operations import (
     NetnsAdd,
     NetnsAttach,
     NetnsDelete,
+    NetnsRename,
     Operation,
     SysctlWrite,
     TableAdd,
@@ -165,6 +166,9 @@ class Run:
                 case NetnsDelete():
                     self._forget(operation.name)
                     self._spaces.delete(operation.name)
+                case NetnsRename():
+                    self._forget(operation.name)
+                    self._spaces.rename(operation)
                 case SysctlWrite() | FileWrite() | FileDelete():
                     self._write(operation)
                 case _:

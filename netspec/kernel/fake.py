@@ -26,7 +26,7 @@ from netspec.kernel.fake_policy import (
 from netspec.kernel.fake_routes import add_route, delete_route
 from netspec.kernel.fake_rows import Rows, host_rows, take_snapshot
 from netspec.kernel.fake_sightings import flow_row, seen, way_to
-from netspec.kernel.fake_spaces import add_netns, attach_netns, delete_netns, new_space
+from netspec.kernel.fake_spaces import add_netns, attach_netns, delete_netns, new_space, rename_netns
 from netspec.kernel.fake_sysctls import DEFAULTS, write_sysctl
 from netspec.kernel.fake_tables import transact
 from netspec.kernel.fake_traffic import add_qdisc, add_redirect, delete_qdisc, delete_redirect
@@ -51,6 +51,7 @@ from netspec.kernel.operations import (
     NetnsAdd,
     NetnsAttach,
     NetnsDelete,
+    NetnsRename,
     Operation,
     RouteAdd,
     RouteDelete,
@@ -212,6 +213,7 @@ def _is_meant(flow: Flow, operation: FlowDelete) -> bool:
 _HANDLERS: Mapping[type, Callable[[Host, Any], None]] = {
     NetnsAdd: add_netns,
     NetnsAttach: attach_netns,
+    NetnsRename: rename_netns,
     NetnsDelete: delete_netns,
     LinkAdd: add_link,
     LinkSet: set_link,

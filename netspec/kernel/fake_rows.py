@@ -39,6 +39,7 @@ def take_snapshot(host: Host, scope: Scope) -> Snapshot:
     return Snapshot(
         stack=scope.stack,
         named=scope.named,
+        claimed=scope.claimed,
         netns=tuple(_netns_rows(host)),
         links=tuple(row for row in (_link_row(seen, link) for link in seen.links.values()) if "/" not in row.netns),
         addresses=tuple(row for row in _address_rows(seen) if "/" not in row.netns),

@@ -9,7 +9,7 @@ from dataclasses import replace
 from netspec.kernel.fake_addresses import came_up
 from netspec.kernel.fake_host import FakeLink, Host, Space
 from netspec.kernel.fake_links import remove
-from netspec.kernel.operations import NetnsAdd, NetnsAttach, NetnsDelete
+from netspec.kernel.operations import NetnsAdd, NetnsAttach, NetnsDelete, NetnsRename
 from netspec.kernel.snapshot import AttachedRow, Reference, ReferenceRow
 
 LONGEST_FILE_NAME = 255
@@ -49,6 +49,16 @@ def attach_netns(host: Host, operation: NetnsAttach) -> None:
     _check_free(host, operation.name)
     rename(host, operation.path, operation.name)
     host.attached[operation.name] = row
+
+
+def rename_netns(host: Host, operation: NetnsRename) -> None:
+    """Another name for one."""
+    if not is_named(operation.name) or operation.name not in host.spaces:
+        raise OSError(errno.ENOENT, "")
+    _check_free(host, operation.rename)
+    rename(host, operation.name, operation.rename)
+    if operation.name in host.attached:
+        host.attached[operation.rename] = host.attached.pop(operation.name)
 
 
 def delete_netns(host: Host, operation: NetnsDelete) -> None:

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from netspec.errors import PrivilegeMissing
+from netspec.kernel import rtnetlink as rt
 from netspec.kernel.namespaces import come_back
+from netspec.kernel.netlink import Channel
 from netspec.kernel.nftables import Nftables
-from netspec.kernel.operations import TableAdd, TableDelete
+from netspec.kernel.operations import LinkSet, TableAdd, TableDelete
 from netspec.kernel.port import KernelError
 from netspec.kernel.reading import read_sysctl
 from netspec.kernel.traffic_trials import try_bucket, try_redirect
@@ -62,8 +64,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def missing_features(features: Iterable[str]) -> Mapping[str, str]:
     """Those that the kernel lacks, each with its words.
 
-    There are `bridge`, `bridge-vlan`, `br-netfilter`, `veth`, `netns`, `sctp`, those of nftables that begin with
-    `nft`, and for limits `ifb`, `tbf` and `ingress`.
+    There are `bridge`, `bridge-vlan`, `br-netfilter`, `veth`, `netns`, `sctp`, `live-rename`, those of nftables that
+    begin with `nft`, and for limits `ifb`, `tbf` and `ingress`.
 
     Raises PrivilegeMissing where trying is not allowed, LibraryMissing where libnftables is not installed,
     ValueError for a feature that has no trial.
@@ -140,6 +142,15 @@ def _try_bridged(_name: str) -> None:
         raise KernelError(errno.EOPNOTSUPP, None, "the module br_netfilter is not loaded")
 
 
+def _try_live_rename(_name: str) -> None:
+    """Rename `lo` while it is up: EBUSY before Linux 6.2."""
+    wanted = (LinkSet(name="lo", up=True), LinkSet(name="lo", rename="probe"))
+    with Channel(DEADLINE) as channel:
+        for answer in channel.request([rt.link_set(each, lambda _netns, _link: 1) for each in wanted]):
+            if answer.number:
+                raise KernelError(answer.number, None, answer.words)
+
+
 def _try_link(kind: str) -> None:
     """Create a link of this kind."""
     _make_link(kind, kind)
@@ -207,6 +218,7 @@ _TRIALS: Mapping[str, Callable[[str], None]] = {
     "sctp": _try_sctp,
     "veth": _try_link,
     "ifb": _try_link,
+    "live-rename": _try_live_rename,
     "tbf": lambda _name: try_bucket(DEADLINE),
     "ingress": lambda _name: try_redirect(DEADLINE),
     **dict.fromkeys(_CHAINS, _try_table),

@@ -51,6 +51,7 @@ class LinuxKernel:
         return Snapshot(
             stack=scope.stack,
             named=scope.named,
+            claimed=scope.claimed,
             netns=tuple(sorted(view.netns, key=lambda row: row.name)),
             links=links,
             addresses=tuple(view.addresses),

@@ -10,39 +10,10 @@ from ipaddress import IPv4Address
 
 from netspec.core.judge import Judge
 from netspec.kernel.file_operations import FileDelete, FileWrite, SysctlWrite
+from netspec.kernel.namespace_operations import NetnsAdd, NetnsAttach, NetnsDelete, NetnsRename
 from netspec.kernel.routing import NeighborAdd, NeighborDelete, NextHop, RouteAdd, RouteDelete, RuleAdd, RuleDelete
 from netspec.kernel.traffic_operations import QdiscAdd, QdiscDelete, RedirectAdd, RedirectDelete
 from netspec.kernel.values import Address, Attributes, Interface, Network
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetnsAdd:
-    """Make `/run/netns/NAME` as `ip netns add` does, its `lo` up and carrying `alias` before it has a name."""
-
-    name: str
-    alias: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetnsAttach:
-    """Give the namespace at `path` the name `/run/netns/NAME`, and put `alias` and `started` on record with it.
-
-    ESRCH where nothing is there any more, or a namespace with another `inode`. Where it has the name already, it only
-    goes on record anew.
-    """
-
-    name: str
-    alias: str
-    path: str
-    inode: int
-    started: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NetnsDelete:
-    """Unmount and remove `/run/netns/NAME`, and its record; nothing if it is not there."""
-
-    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +214,7 @@ Operation = (
     NetnsAdd
     | NetnsAttach
     | NetnsDelete
+    | NetnsRename
     | LinkAdd
     | LinkSet
     | LinkDelete
@@ -280,6 +252,10 @@ __all__ = [
     "Interface",
     "NeighborAdd",
     "NeighborDelete",
+    "NetnsAdd",
+    "NetnsAttach",
+    "NetnsDelete",
+    "NetnsRename",
     "Network",
     "NextHop",
     "QdiscAdd",

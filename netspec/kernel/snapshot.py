@@ -53,7 +53,7 @@ class Scope:
 
     `netns` are the namespaces that matter beside the host's; None: all. Of others a kernel may show nothing,
     not even where the far ends of pairs are that lie in them. `named` are links of the host that are not ours, and
-    that the spec names.
+    that the spec names. `claimed` are links of the host that kinds decode as they do ours, marked or not.
     """
 
     stack: str
@@ -61,6 +61,7 @@ class Scope:
     netns: frozenset[str] | None = None
     references: tuple[tuple[str, Reference], ...] = ()
     named: frozenset[str] = frozenset()
+    claimed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,7 +292,8 @@ class Snapshot:
     qdiscs: tuple[QdiscRow, ...] = ()
     redirects: tuple[RedirectRow, ...] = ()
     named: frozenset[str] = frozenset()
-    """As the scope had it."""
+    claimed: frozenset[str] = frozenset()
+    """As the scope had them."""
 
     def links_of(self, kind: str) -> Iterator[LinkRow]:
         """The links of one IFLA_INFO_KIND, in all namespaces."""

@@ -6,7 +6,7 @@ import resource
 from netspec.kernel import namespaces
 from netspec.kernel.ledger import Ledger
 from netspec.kernel.netlink import Channel
-from netspec.kernel.operations import NetnsAttach
+from netspec.kernel.operations import NetnsAttach, NetnsRename
 from netspec.kernel.references import opened
 from netspec.kernel.snapshot import AttachedRow
 
@@ -85,6 +85,26 @@ class Spaces:
             namespaces.uncover(name, self._directory)
             self._ledger.forget(name)
         namespaces.delete(name, self._directory)
+
+    def rename(self, operation: NetnsRename) -> None:
+        """Give a namespace another name, which it has before it loses the old one. Raises OSError."""
+        old, new = operation.name, operation.rename
+        descriptor = os.dup(self.descriptor(old))
+        try:
+            self.forget(new)
+            if not namespaces.is_bound(new, descriptor, self._directory):
+                namespaces.claim(new, operation.alias, self._directory)
+                row = self._ledger.read().get(old)
+                if row is not None:
+                    self._ledger.write(new, row)
+                try:
+                    namespaces.cover(new, descriptor, self._directory)
+                except OSError:
+                    self.delete(new)
+                    raise
+            self.delete(old)
+        finally:
+            os.close(descriptor)
 
     def _prepare(self) -> None:
         if not self._prepared:

@@ -6,7 +6,7 @@ from typing import Any
 
 from netspec.core.elements import concat, ifname
 from netspec.core.resource import Disruption, Mark, Resource, carried, in_place
-from netspec.kernel.operations import Attributes, LinkAdd, LinkSet, Operation
+from netspec.kernel.operations import Announce, Attributes, LinkAdd, LinkSet, Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._bridge_checks import check
 from netspec.kinds._bridge_options import (
@@ -157,6 +157,8 @@ def update(old: Bridge, new: Bridge) -> Iterator[Operation]:
             up=changed(old.up, new.up),
         )
     )
+    if changed(old.mac, new.mac) is not None:
+        yield Announce(netns=new.netns, link=new.name)
     # In a message of its own: there may be no IPv6 to speak of until the MTU is set.
     mode = changed(old.addr_gen_mode, new.addr_gen_mode)
     yield from link_set(LinkSet(netns=new.netns, name=new.name, addr_gen_mode=mode))

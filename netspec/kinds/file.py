@@ -10,6 +10,8 @@ from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
 
 READABLE = 0o644
+LET_GO = f"{Mark.PREFIX}:let go"
+"""The first line of a file that a stack has let go of: it names none."""
 HOSTS, RESOLVER = "hosts", "resolv.conf"
 
 
@@ -17,13 +19,14 @@ HOSTS, RESOLVER = "hosts", "resolv.conf"
 class File(Resource):
     """The file `name` of the namespace `netns`; `text` without the line that is its mark.
 
-    `sort` is `file`, or what stands there instead.
+    `sort` is `file`, or what stands there instead. One that is not `marked` and can be read is one that was let go of.
     """
 
     netns: str = identity()
     name: str = identity()
     text: str | None = in_place(disruption=Disruption.NONE)
     mode: int | None = in_place(READABLE, disruption=Disruption.NONE)
+    marked: bool | None = in_place(default=True, disruption=Disruption.NONE)
     sort: str = replaces(default="file")
 
     rank: ClassVar[int] = 7
@@ -44,14 +47,22 @@ class File(Resource):
 def observe(snapshot: Snapshot) -> Iterator[File]:
     """All files that there are; ours are those with a mark."""
     for row in snapshot.files:
+        mark = Mark.parse(row.mark)
         yield File(
-            mark=Mark.parse(row.mark), netns=row.netns, name=row.name, text=row.text, mode=row.mode, sort=row.sort
+            mark=mark,
+            netns=row.netns,
+            name=row.name,
+            text=row.text,
+            mode=row.mode,
+            marked=mark is not None,
+            sort=row.sort,
         )
 
 
 def create(new: File) -> Iterator[Operation]:
     """Write it."""
-    yield FileWrite(netns=new.netns, name=new.name, mark=str(new.mark), text=new.text or "", mode=new.mode or READABLE)
+    mark = LET_GO if new.marked is False else str(new.mark)
+    yield FileWrite(netns=new.netns, name=new.name, mark=mark, text=new.text or "", mode=new.mode or READABLE)
 
 
 def update(_old: File, new: File) -> Iterator[Operation]:

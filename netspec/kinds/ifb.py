@@ -23,10 +23,10 @@ class Ifb(Link):
 
 
 def observe(snapshot: Snapshot) -> Iterator[Ifb]:
-    """Those of the host that carry a mark; the ifb links of others are plain links to us."""
+    """Those of the host that carry a mark or are claimed; the ifb links of others are plain links to us."""
     for row in snapshot.links_of("ifb"):
         mark = mark_of(row, snapshot.stack)
-        if not row.netns and mark is not None:
+        if not row.netns and (mark is not None or row.name in snapshot.claimed):
             yield Ifb(mark=mark, netns="", name=row.name, alias=row.alias, group=row.group, mac=row.mac, up=row.up)
 
 

@@ -50,13 +50,18 @@ _FAMILY = re.compile(r"^([a-z_]+?)[46](_range)?(_out|_in|_at|_on|_lo)?$")
 
 BOOKKEEPING = "fingerprint"
 """The set in which the kernel adapter keeps the table's fingerprint; no resources come of it."""
+LET_GO = "let go: "
+"""How the comment begins of an element that a stack has let go of, with the object that it served."""
 JUDGED = "judged"
 """The set that keeps a digest of who may talk to whom; kinds.admission reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatElement(Resource):
-    """An element. `element` and `value` are in nft's syntax, in the one form that is also read back."""
+    """An element. `element` and `value` are in nft's syntax, in the one form that is also read back.
+
+    One that is not `marked` was let go of: it stays for as long as the table does.
+    """
 
     netns: str = identity()
     family: str = identity(default="inet")
@@ -64,6 +69,7 @@ class NatElement(Resource):
     set: str = identity()
     element: str = identity()
     value: str = in_place(default="", disruption=Disruption.RESET)
+    marked: bool | None = in_place(default=True, disruption=Disruption.NONE)
     comment: str = carried("")
 
     rank: ClassVar[int] = 1
@@ -150,15 +156,17 @@ def observe(snapshot: Snapshot) -> Iterator[NatElement]:
         for row in table.elements:
             if row.set in (BOOKKEEPING, JUDGED):
                 continue
+            marked = not row.comment.startswith(LET_GO)
             yield NatElement(
-                mark=Mark(snapshot.stack, _origin(row, snapshot)),
+                mark=Mark(snapshot.stack, _origin(row, snapshot)) if marked else None,
                 netns=table.netns,
                 family=table.family,
                 table=table.name,
                 set=row.set,
                 element=row.key,
                 value=row.value,
-                comment=row.comment,
+                marked=marked,
+                comment=row.comment.removeprefix(LET_GO),
             )
 
 
@@ -188,15 +196,16 @@ def create(new: NatElement) -> Iterator[Operation]:
         set=new.set,
         key=new.element,
         value=new.value,
-        comment=new.comment,
+        comment=LET_GO * (new.marked is False) + new.comment,
     )
 
 
 def update(old: NatElement, new: NatElement) -> Iterator[Operation]:
-    """Swap the value, atomically: both are in one transaction. Flows to the old target move."""
+    """Swap the value or the comment, atomically: both are in one transaction. Flows to an old target move."""
     yield _removal(old)
     yield from create(new)
-    yield from _flows(old)
+    if new.value != old.value:
+        yield from _flows(old)
 
 
 def delete(old: NatElement) -> Iterator[Operation]:

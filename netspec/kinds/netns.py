@@ -8,6 +8,7 @@ from netspec.core.resource import Disruption, Key, Mark, Resource, identity, in_
 from netspec.kernel.operations import LinkSet, NetnsAdd, NetnsDelete, Operation
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Kind
+from netspec.kinds._links import changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +56,7 @@ def create(new: Netns) -> Iterator[Operation]:
 
 def update(old: Netns, new: Netns) -> Iterator[Operation]:
     """Set the mark and `lo`."""
-    alias = new.alias if new.alias is not None else old.alias
-    yield LinkSet(netns=new.name, name="lo", alias=alias, up=new.lo_up)
+    yield LinkSet(netns=new.name, name="lo", alias=changed(old.alias, new.alias), up=changed(old.lo_up, new.lo_up))
 
 
 def delete(old: Netns) -> Iterator[Operation]:

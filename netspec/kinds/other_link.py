@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from netspec.core.resource import carried
 from netspec.kernel.operations import Operation
-from netspec.kernel.snapshot import Snapshot
+from netspec.kernel.snapshot import LinkRow, Snapshot
 from netspec.kinds._contract import Kind
 from netspec.kinds._links import Link, delete_link, mark_of
 
@@ -23,16 +23,17 @@ class OtherLink(Link):
 
 def observe(snapshot: Snapshot) -> Iterator[OtherLink]:
     """What is no bridge, no marked ifb, and neither the marked end of a veth pair nor the far end of one."""
-    pairs = {
-        row.peer
-        for row in snapshot.links_of("veth")
-        if not row.netns and row.peer and mark_of(row, snapshot.stack) is not None
-    }
+    pairs = {row.peer for row in snapshot.links_of("veth") if row.peer and _is_ours(row, snapshot)}
     for row in snapshot.links:
-        ours = not row.netns and row.kind in ("veth", "ifb") and mark_of(row, snapshot.stack) is not None
+        ours = row.kind in ("veth", "ifb") and _is_ours(row, snapshot)
         if row.kind == "bridge" or ours or row.name == "lo" or (row.netns, row.name) in pairs:
             continue
         yield OtherLink(netns=row.netns, name=row.name, link_kind=row.kind)
+
+
+def _is_ours(row: LinkRow, snapshot: Snapshot) -> bool:
+    """Whether kinds of links know it for one of theirs."""
+    return not row.netns and (mark_of(row, snapshot.stack) is not None or row.name in snapshot.claimed)
 
 
 def create(_new: OtherLink) -> Iterator[Operation]:

@@ -59,11 +59,11 @@ class Veth(Link):
 
 
 def observe(snapshot: Snapshot) -> Iterator[Veth]:
-    """The pairs whose host end carries a mark; the ends of others are plain links to us."""
+    """The pairs whose host end carries a mark or is claimed; the ends of others are plain links to us."""
     ends = {(row.netns, row.name): row for row in snapshot.links_of("veth")}
     for (netns, _), row in ends.items():
         mark = mark_of(row, snapshot.stack)
-        if netns or mark is None:
+        if netns or (mark is None and row.name not in snapshot.claimed):
             continue
         # A far end that lies where we cannot look is not where the spec wants it.
         netns_of_peer, name_of_peer = row.peer or ("?", "?")

@@ -18,6 +18,7 @@ from netspec.kernel.operations import (
     NetnsAdd,
     NetnsAttach,
     NetnsDelete,
+    NetnsRename,
     Operation,
     SysctlWrite,
     TableAdd,
@@ -57,7 +58,7 @@ def render(operations: Iterable[Operation]) -> str:
 
 def _command(operation: Operation) -> Iterator[str]:
     match operation:
-        case NetnsAdd() | NetnsAttach() | NetnsDelete():
+        case NetnsAdd() | NetnsAttach() | NetnsRename() | NetnsDelete():
             yield from _netns(operation)
         case LinkAdd():
             yield from _link_add(operation)
@@ -80,7 +81,7 @@ def _command(operation: Operation) -> Iterator[str]:
             yield from traffic_commands(operation)
 
 
-def _netns(operation: NetnsAdd | NetnsAttach | NetnsDelete) -> Iterator[str]:
+def _netns(operation: NetnsAdd | NetnsAttach | NetnsRename | NetnsDelete) -> Iterator[str]:
     name = quoted(operation.name)
     match operation:
         case NetnsAdd():
@@ -89,6 +90,9 @@ def _netns(operation: NetnsAdd | NetnsAttach | NetnsDelete) -> Iterator[str]:
         case NetnsAttach():
             yield f"mkdir -p /run/netns && touch /run/netns/{name}"
             yield f"mount --bind {quoted(operation.path)} /run/netns/{name}"
+        case NetnsRename():
+            old, new = (quoted(f"/run/netns/{name}") for name in (operation.name, operation.rename))
+            yield f"touch {new} && mount --bind {old} {new} && umount -l {old} && rm {old}"
         case NetnsDelete():
             yield f"ip netns del {name}"
 

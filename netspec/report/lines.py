@@ -21,6 +21,7 @@ from netspec.report.words import field_name, field_value, is_derived, words_of
 _MARKS = frozenset({"alias", "group", "marked"})
 """Fields that only say whose an object is."""
 _SIGNS = {Action.CREATE: "+", Action.DELETE: "-", Action.UPDATE: "~", Action.REPLACE: "!"}
+_SIGNS |= dict.fromkeys((Action.ADOPT, Action.FORGET, Action.MOVE), "~")
 _LABEL = 16
 
 

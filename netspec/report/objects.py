@@ -1,6 +1,5 @@
 """Changes gathered by the object of the spec that they belong to: what people think in."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +15,6 @@ from netspec.kinds.port import Port
 from netspec.kinds.veth import Veth
 from netspec.report.words import element_words, field_name, field_value, is_derived, words_of
 
-_PART = re.compile(r"\.[a-z_]+\[[0-9]+\]$")
 _ORDER = {"bridge": 0, "endpoint": 1, "nat": 2, "sysctl": 3}
 
 ADD, CHANGE, REBUILD, REMOVE = "+", "~", "!", "-"
@@ -26,7 +24,7 @@ def object_of(resource: Resource) -> str:
     """The address of the object of the spec a resource belongs to: `endpoint/redis`, `nat`."""
     if resource.origin.startswith("element/") and is_derived(resource):
         return "nat"  # it serves several objects, and names none
-    return _PART.sub("", resource.origin) or str(resource.key())
+    return resource.owner or str(resource.key())
 
 
 @dataclass(slots=True)
@@ -142,6 +140,8 @@ def _is_lent(changes: Iterable[Change]) -> bool:
 
 
 def _symbol(each: ObjectChange, *, in_spec: bool, in_kernel: bool) -> str:
+    if {change.action for change in each.changes} & {Action.ADOPT, Action.FORGET, Action.MOVE}:
+        return CHANGE
     if not in_spec:
         return REMOVE
     if (

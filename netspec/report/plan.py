@@ -13,6 +13,7 @@ from netspec.diagnostics import Place
 from netspec.kinds.sysctl import Sysctl
 from netspec.report.lines import below
 from netspec.report.objects import ADD, REBUILD, REMOVE, ObjectChange, brief, by_object, counts, is_set_again, object_of
+from netspec.report.renames import Suggestion, suggestions
 from netspec.report.style import PLAIN, Style
 
 _NARROWEST, _WIDEST = 24, 96
@@ -40,6 +41,10 @@ class PlanView:
             each.consequences = self.consequences
         return found
 
+    def suggestions(self, objects: Iterable[ObjectChange]) -> tuple[Suggestion, ...]:
+        """What of the objects that change could be renamed instead."""
+        return suggestions(objects, self.desired, self.observed, self.stack)
+
     @property
     def drifted(self) -> frozenset[Key]:
         """What has moved in the kernel since the last apply; not what this plan will move, and sets again."""
@@ -65,6 +70,7 @@ def render(view: PlanView, style: Style = PLAIN, *, verbose: bool = False) -> st
     lines = [style.paint("bold", head), ""]
     parts = _parts(objects, view)
     headlines = _headlines(objects, parts, view, style)
+    renames = {each.new: each for each in view.suggestions(objects)}
     for drifted in (False, True):
         shown = [each for each in objects if each.drift is drifted]
         if drifted and shown:
@@ -72,6 +78,8 @@ def render(view: PlanView, style: Style = PLAIN, *, verbose: bool = False) -> st
         for each in shown:
             lines.append(headlines[each.address])
             lines.extend(below(each, parts[each.address], style, verbose=verbose))
+            if each.address in renames:
+                lines.append(f"      {renames[each.address].label:<16}  {renames[each.address].words}")
     lines += ["", f"Plan: {_tally(objects)}."]
     return "\n".join(lines) + "\n"
 

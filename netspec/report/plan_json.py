@@ -17,15 +17,19 @@ FORMAT_VERSION = "1.0"
 
 def plan_document(view: PlanView, diagnostics: Iterable[Diagnostic]) -> dict[str, Any]:
     """The document that `plan --output json` prints."""
-    tally = counts(view.objects)
+    objects = view.objects
+    tally = counts(objects)
     drift = view.drifted
-    in_sync = len(view.known) - len(view.objects)
+    in_sync = len(view.known) - len(objects)
     return {
         "format_version": FORMAT_VERSION,
         "stack": view.stack,
         "host": view.host,
         "changes": [_change(change, view) for change in view.plan.changes if change.key not in drift],
         "drift": [_change(change, view) for change in view.plan.changes if change.key in drift],
+        "suggestions": [
+            {"object": each.new, "like": each.old, "command": each.command} for each in view.suggestions(objects)
+        ],
         "diagnostics": [as_json(each) for each in diagnostics],
         "summary": {**tally, "in_sync": in_sync, "objects": len(view.known)},
     }

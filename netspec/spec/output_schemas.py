@@ -131,12 +131,20 @@ def _plan_fields() -> Schema:
             "source": _PLACE,
         }
     )
+    suggestion = _object(
+        {
+            "object": _text("The object of the spec that would be made, or made anew.", examples=["endpoint/www"]),
+            "like": _text("The object on the host that it looks like.", examples=["endpoint/web"]),
+            "command": _text("What renames it.", examples=["netspec move endpoint/web endpoint/www"]),
+        }
+    )
     summary = {name: {"description": text, **_COUNT} for name, text in _COUNTS.items()}
     return {
         "stack": _text("Whose objects these are."),
         "host": _text("Name of the host."),
         "changes": _list(change, "What the spec changes."),
         "drift": _list(change, "What was changed in the kernel since the last apply, and is corrected."),
+        "suggestions": _list(suggestion, "What could be renamed instead of being made anew."),
         "diagnostics": _DIAGNOSTICS,
         "summary": _object(summary, "Objects of the spec, counted."),
     }

@@ -70,11 +70,12 @@ class Host:
         path = self.directory / "web.yaml"
         path.write_text(spec, "utf-8")
         session = self.session(**options)
-        bring_about(session, session.intent(session.load(str(path))), Request(yes=True))
+        bring_about(session, session.intent(session.load(str(path)), allow_removal=99), Request(yes=True))
 
     def run(self, command: Callable[..., None], *arguments: Any, **options: Any) -> None:  # noqa: ANN401
         """Another command."""
-        flags = {"yes": True} if command in (rollback, destroy) else {}
+        flags: dict[str, Any] = {"yes": True} if command in (rollback, destroy) else {}
+        flags |= {"allow_removal": 99} if command is rollback else {}
         command(context(self.session(**options)), *arguments, **flags)
 
     def store(self, stack: str = "default") -> Generations:
@@ -572,7 +573,7 @@ def test_no_words_of_others_move_the_cursor(host: Host, capsys: pytest.CaptureFi
     path = host.directory / "e\x1b[2Jvil.yaml"
     path.write_text(ONE, "utf-8")
     session = host.session()
-    bring_about(session, session.intent(session.load(str(path))), Request(yes=True))
+    bring_about(session, session.intent(session.load(str(path)), allow_removal=99), Request(yes=True))
     capsys.readouterr()
     host.run(history)
     show_generation(host.session(), 1)

@@ -43,6 +43,7 @@ host  stack default  4 objects, 3 in sync
 
   ! endpoint/web              rebuilt: its host name changes: veth1a0c5e0 -> to-web  netspec.yaml:5
       interrupts        all its connections
+      instead           `netspec move endpoint/web` renames it without a rebuild
 
 Plan: 0 to add, 0 to change, 1 to rebuild, 0 to remove.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netspec.engine import directories
-from netspec.engine.applied import AppliedRecord
+from netspec.engine.applied import NOTHING_APPLIED, AppliedRecord
 from netspec.engine.directories import private_directory, read_private, remove_private, write_private
 from netspec.engine.journal import Journal
 from netspec.engine.leases import LeaseRecord
@@ -81,7 +81,7 @@ def test_a_trap_in_the_state_directory(tmp_path: Path, precious: Path, trap: Tra
     for name in ("applied-default.json", "leases-default.json"):
         trap(state / name, precious)
 
-    assert AppliedRecord(state, "default").read() == {}
+    assert AppliedRecord(state, "default").read() == NOTHING_APPLIED
     assert [each.code for each in LeaseRecord(state, "default").read().warnings] == ["NS0451"]
     AppliedRecord(state, "default").write({})
     assert precious.read_text(encoding="ascii") == PRECIOUS

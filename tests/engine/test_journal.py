@@ -236,7 +236,19 @@ def test_drift_is_told_from_a_change_of_the_spec(in_memory: Site) -> None:
     assert {str(change.key) for change in proposal.plan.changes} > {str(key) for key in moved}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "17", '{"a": 1}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "17",
+        '{"a": 1}',
+        '{"digests": {"a": 1}, "files": []}',
+        '{"digests": {}, "files": [1]}',
+        "[" * 100_000,
+    ],
+)
 def test_a_damaged_record_costs_only_the_word(in_memory: Site, text: str) -> None:
     """Without it nothing is called drift; everything works."""
     in_memory.apply(BASE)
@@ -250,11 +262,12 @@ def test_a_damaged_record_costs_only_the_word(in_memory: Site, text: str) -> Non
 
 
 def test_the_record_is_one_for_each_stack_and_holds_no_secrets(tmp_path: Path) -> None:
-    """Digests by key, nothing else."""
+    """Digests by key and names of files, nothing else."""
     AppliedRecord(tmp_path, "one").write({})
     site = Site(FakeKernel(), tmp_path)
     site.apply(BASE)
     found = json.loads((tmp_path / "state" / "applied-default.json").read_text(encoding="utf-8"))
 
-    assert all(len(value) == 16 for value in found.values())
+    assert all(len(value) == 16 for value in found["digests"].values())
+    assert found["files"] == []
     assert FaultyKernel(site.kernel).count == 0

@@ -291,7 +291,7 @@ EXAMPLES = (
     ),
     Example(
         resource=File(mark=ENDPOINT, netns="web", name="hosts", text="10.0.0.5 db\n"),
-        variants={"text": "10.0.0.6 db\n", "mode": 0o600, "sort": "symlink"},
+        variants={"text": "10.0.0.6 db\n", "mode": 0o600, "sort": "symlink", "marked": False},
     ),
     Example(
         resource=table_of(STACK),
@@ -300,7 +300,7 @@ EXAMPLES = (
     Example(
         resource=element(Mark(STACK, "endpoint/web.publish[0]"), "publish4", "tcp . 8080", "10.1.0.10 . 80"),
         ground=(TableAdd(name="netspec-default", text=skeleton("netspec-default")),),
-        variants={"value": "10.1.0.11 . 80"},
+        variants={"value": "10.1.0.11 . 80", "marked": False},
     ),
     Example(
         resource=Ifb(

@@ -27,7 +27,7 @@ def intent(spec: str) -> Intent:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "spec.yaml"
         path.write_text(spec, encoding="utf-8")
-        return session.intent(session.load(str(path)))
+        return session.intent(session.load(str(path)), allow_removal=1 << 20)
 
 
 def propose(spec: str) -> Proposal:

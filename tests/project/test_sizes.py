@@ -28,7 +28,8 @@ def functions() -> Iterator[tuple[str, Function]]:
 
 def is_option(parameter: ast.arg) -> bool:
     """Whether it declares an option or argument of the command line, which the terminal fills in and no caller."""
-    return parameter.annotation is not None and "typer." in ast.unparse(parameter.annotation)
+    written = ast.unparse(parameter.annotation) if parameter.annotation is not None else ""
+    return "typer." in written or written.endswith(("Option", "Argument"))
 
 
 def parameters(function: Function) -> list[ast.arg]:

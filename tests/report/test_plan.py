@@ -105,6 +105,7 @@ GOLDEN = [
         (
             "  ! endpoint/db               rebuilt: its namespace changes: db -> other  spec.yaml:10\n"
             "      interrupts        all its connections\n"
+            "      instead           `netspec move endpoint/db` renames it without a rebuild\n"
         ),
     ),
     (
@@ -114,6 +115,7 @@ GOLDEN = [
         (
             "  ! endpoint/db               rebuilt: its host name changes: veth12080e1 -> to-db  spec.yaml:10\n"
             "      interrupts        all its connections\n"
+            "      instead           `netspec move endpoint/db` renames it without a rebuild\n"
         ),
     ),
     (
@@ -123,6 +125,7 @@ GOLDEN = [
         (
             "  ! endpoint/db               rebuilt: its interface changes: eth0 -> eth7  spec.yaml:10\n"
             "      interrupts        all its connections\n"
+            "      instead           `netspec move endpoint/db` renames it without a rebuild\n"
         ),
     ),
     (

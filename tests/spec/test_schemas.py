@@ -270,7 +270,7 @@ def test_what_plan_apply_and_show_print(tmp_path: Path) -> None:
     sandboxed.run("ip link set br0 mtu 1400")
     assert [each["address"] for each in printed("plan", "plan")["drift"]] == ["link/br0"]
     path.write_text("netspec: 1\nbridges: {br0: {}}\n", encoding="utf-8")
-    assert "delete" in {each["action"] for each in printed("plan", "apply", "--yes")["changes"]}
+    assert "delete" in {each["action"] for each in printed("plan", "apply", "--yes", "--allow-removal", "9")["changes"]}
     path.write_text("netspec: 1\nbridges: {lo0: {}}\n", encoding="utf-8")
     sandboxed.run("ip link add lo0 type bridge")
     assert [each["code"] for each in printed("plan", "plan")["diagnostics"]] == ["NS0401"]

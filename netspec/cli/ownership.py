@@ -1,0 +1,87 @@
+"""What adopt, forget and move share: lock, recover, plan, ask, carry out; and which objects are meant."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+import typer
+
+from netspec.cli.apply import recover
+from netspec.cli.output import write
+from netspec.cli.session import Session
+from netspec.errors import NetspecError, Refused
+
+if TYPE_CHECKING:
+    from netspec.core.resource import Resource
+    from netspec.engine.reconciler import Proposal, Reconciler
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """What is done with what: `propose` makes the plan; the rest is told."""
+
+    propose: "Callable[[Reconciler], Proposal]"
+    question: str
+    nothing: str
+    done: str
+    yes: bool
+
+
+def hand_over(session: Session, handover: Handover) -> None:
+    """All of it. Raises Refused where something is in the way, and what an apply raises."""
+    from netspec.cli.plan import print_document
+    from netspec.cli.progress import Progress
+    from netspec.engine.interrupts import interruptible
+    from netspec.engine.lock import exclusive
+    from netspec.kernel.privileges import require
+
+    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
+    reconciler = session.reconciler()
+    quiet = session.options.quiet or session.as_json
+    with exclusive(session.options.run_dir, session.options.lock_timeout):
+        recover(session, reconciler)
+        proposal = handover.propose(reconciler)
+        if proposal.diagnostics:
+            raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
+        if not proposal.plan:
+            print_document(session, proposal)
+            session.say(handover.nothing)
+            return
+        _show(session, proposal)
+        if not session.confirm(handover.question, yes=handover.yes):
+            session.note("Nothing was changed.")
+            raise typer.Exit(1)
+        with Progress(quiet=quiet) as progress, interruptible(progress) as step:
+            reconciler.enact(proposal, step)
+    print_document(session, proposal)
+    number = len(proposal.plan.changes)
+    session.say(f"{handover.done}: {number} kernel object{'' if number == 1 else 's'}. Verified.")
+
+
+def _show(session: Session, proposal: "Proposal") -> None:
+    from netspec.report.ownership import render
+
+    if not session.as_json and not session.options.quiet:
+        write(render(session.view(proposal), session.style(), verbose=session.options.verbose))
+    session.warn(proposal.warnings)
+
+
+def choice(addresses: Iterable[str]) -> "Callable[[Resource], bool]":
+    """Whether a resource is a part of one of these objects."""
+    wanted = frozenset(addresses)
+    return lambda resource: resource.owner in wanted
+
+
+def check_known(addresses: Iterable[str], known: Iterable[str], where: str) -> None:
+    """Raises NetspecError where an address names nothing, with what there is instead."""
+    there = sorted(set(known))
+    for address in addresses:
+        if address not in there:
+            near = get_close_matches(address, there, 1)
+            rest = f" and {len(there) - SHOWN} more" if len(there) > SHOWN else ""
+            listed = f"Its objects: {', '.join(there[:SHOWN])}{rest}." if there else "It has none."
+            hint = f"Did you mean {near[0]}?" if near else listed
+            raise NetspecError(f'{where} has no object "{address}". {hint}')
