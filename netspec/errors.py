@@ -11,6 +11,7 @@
     ├── SourceUnreachable       69   a source or an engine cannot be reached
     ├── ApplyFailed              3   the apply failed and was undone, verified
     ├── NotRestored              4   the apply failed and something is left; says what
+    ├── NotConfirmed             7   the confirm window ended; undone
     ├── Interrupted        130/143   a signal came; undone at a safe point
     └── UsageError              64   the command line makes no sense
 
@@ -41,9 +42,17 @@ class SpecError(NetspecError):
 
 
 class Refused(NetspecError):
-    """Something on the host forbids the plan. Nothing was changed."""
+    """Something on the host forbids the plan. Nothing was changed.
+
+    `passes_in` is where that ends by itself after so many seconds, at the latest.
+    """
 
     exit_code = 6
+
+    def __init__(self, message: str, *, diagnostics: Sequence[Diagnostic] = (), passes_in: float | None = None) -> None:
+        """As every error."""
+        super().__init__(message, diagnostics=diagnostics)
+        self.passes_in = passes_in
 
 
 class Suspended(Refused):
@@ -78,6 +87,12 @@ class NotRestored(NetspecError):
     """The apply failed and could not be undone entirely; the message says what is left."""
 
     exit_code = 4
+
+
+class NotConfirmed(NetspecError):
+    """An apply was not confirmed; everything was undone and that was verified."""
+
+    exit_code = 7
 
 
 class Interrupted(NetspecError):

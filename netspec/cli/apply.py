@@ -13,12 +13,27 @@ from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.plan import AllowRemovalOption, LockedOption, print_document, show_proposal
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
+from netspec.cli.windows import (
+    Confirming,
+    IfChecksPassOption,
+    WaitOption,
+    WithinOption,
+    announce,
+    confirmation,
+    confirmed_by_checks,
+    confirming,
+    opening,
+    undo_due,
+)
 from netspec.core.consequence import Limits
+from netspec.engine.generation_names import Standing
 from netspec.errors import NotRestored, Refused, UsageError
 
 if TYPE_CHECKING:
     from netspec.cli.gate import Gate
     from netspec.engine.reconciler import Intent, Proposal, Reconciler
+    from netspec.engine.safeguard import Safeguard
+    from netspec.engine.window import Window
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
 
@@ -33,6 +48,7 @@ def register(app: typer.Typer) -> None:
             ("netspec apply", "plans, asks, applies, verifies"),
             ("netspec apply --yes --quiet web.yaml", "for scripts"),
             ("netspec apply --boot", "what was there before the reboot"),
+            ("netspec apply --confirm-within 90s", "undone unless confirmed in time"),
         ],
     )
 
@@ -52,6 +68,9 @@ def apply(
         bool, typer.Option("--no-checks", help="Do not ask the spec's checks before and after.")
     ] = False,
     allow_removal: AllowRemovalOption = 0,
+    confirm_within: WithinOption = None,
+    wait: WaitOption = False,
+    confirm_if_checks_pass: IfChecksPassOption = False,
 ) -> None:
     """Make the kernel equal the spec, look again to verify it, and undo all of it on failure.
 
@@ -66,18 +85,22 @@ def apply(
             raise UsageError("--boot takes no PATH: it brings what the state directory holds.")
         bring_back(session)
         return
-    allowed = limits(max_disruption, lockout=allow_lockout_risk)
     loaded = session.load(path, locked=locked)
-    gate = Gate(session, loaded) if loaded.document.checks and not no_checks else None
-    intent = session.intent(loaded, allow_removal=allow_removal)
-    bring_about(session, intent, Request(yes=yes, limits=allowed, gate=gate))
+    asked = confirming(confirm_within, wait=wait, yes=yes)
+    request = Request(
+        limits=limits(max_disruption, lockout=allow_lockout_risk),
+        yes=yes,
+        gate=Gate(session, loaded) if loaded.document.checks and not no_checks else None,
+        confirming=confirmed_by_checks(asked, session, loaded) if confirm_if_checks_pass else asked,
+    )
+    bring_about(session, session.intent(loaded, allow_removal=allow_removal), request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What is asked of an apply, beyond what shall be.
 
-    `yes` where nobody is to be asked; `window` where all is undone unless confirmed in time; `back` is a way back
+    `yes` where nobody is to be asked; `confirming` where all is undone unless confirmed in time; `back` is a way back
     to a generation; `always` goes on where the stack is suspended.
     """
 
@@ -85,15 +108,16 @@ class Request:
     yes: bool = False
     back: Return | None = None
     always: bool = False
-    window: bool = False
     question: str = "Apply these changes?"
     verified: str = "the kernel equals the spec"
     gate: "Gate | None" = None
     """What must hold afterwards, beyond that."""
+    confirming: Confirming = field(default_factory=Confirming)
 
 
 def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     """The whole of apply and destroy: lock, recover, plan, ask, carry out."""
+    from netspec.cli.waiting import await_end
     from netspec.engine.gate import beyond
     from netspec.engine.lock import exclusive
     from netspec.kernel.privileges import require
@@ -101,12 +125,9 @@ def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     require("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
     reconciler = session.reconciler()
     with exclusive(session.options.run_dir, session.options.lock_timeout):
-        recover(session, reconciler)
-        if not request.always:
-            refuse_if_suspended(session, intent.stack)
-        proposal = reconciler.propose(intent)
+        proposal = admitted(session, reconciler, intent, always=request.always)
         show_proposal(session, proposal)
-        forbidden = (*proposal.diagnostics, *beyond(proposal, request.limits, window=request.window))
+        forbidden = (*proposal.diagnostics, *beyond(proposal, request.limits, window=request.confirming.needed))
         if forbidden:
             raise Refused("Refused: nothing was changed.", diagnostics=forbidden)
         if not proposal.plan:
@@ -118,34 +139,78 @@ def bring_about(session: Session, intent: "Intent", request: Request) -> None:
             session.note("Nothing was changed.")
             raise typer.Exit(1)
         begun = time.monotonic()
-        with kept(session, drafted(session, proposal, request.back), request.back):
-            _watched(session, reconciler, proposal, request.gate)
+        window = _carried_out(session, reconciler, proposal, request)
     elapsed = time.monotonic() - begun
     # Last: what fails prints a document of its own, and there is one at most.
     print_document(session, proposal)
     number = len(session.view(proposal).objects)
     changes = f"{number} change{'' if number == 1 else 's'}"
     session.say(f"Applied {changes} in {elapsed:.2f} s. Verified: {request.verified}.")
+    if window is not None and request.confirming.stays:
+        await_end(session, reconciler, window, request.confirming)
+    elif window is not None:
+        announce(session, window)
 
 
-def _watched(session: Session, reconciler: "Reconciler", proposal: "Proposal", gate: "Gate | None") -> None:
+def _carried_out(session: Session, reconciler: "Reconciler", proposal: "Proposal", request: Request) -> "Window | None":
+    """Carry it out, and make it a generation; the window in which it is to be confirmed."""
+    from netspec.engine.safeguard import UNGUARDED
+
+    draft = drafted(session, proposal, request.back)
+    standing = Standing.PENDING if request.confirming.needed else Standing.GOOD
+    with (
+        kept(session, draft, request.back, standing),
+        opening(session, reconciler, request.confirming, draft.number) as safeguard,
+    ):
+        _watched(session, reconciler, proposal, request.gate, safeguard or UNGUARDED)
+    return safeguard.window if safeguard is not None else None
+
+
+def admitted(session: Session, reconciler: "Reconciler", intent: "Intent", *, always: bool = False) -> "Proposal":
+    """The plan, once what crashed or was not confirmed has been undone.
+
+    Raises Refused where another one is pending; Suspended, unless `always`, where the stack is.
+    """
+    recover(session, reconciler)
+    pending = confirmation(reconciler)
+    pending.admit(intent.stack)
+    pending.settle_lost(intent.stack)
+    if not always:
+        refuse_if_suspended(session, intent.stack)
+    proposal = reconciler.propose(intent)
+    pending.admit_proposal(proposal)
+    return proposal
+
+
+def _watched(
+    session: Session, reconciler: "Reconciler", proposal: "Proposal", gate: "Gate | None", safeguard: "Safeguard"
+) -> None:
     from netspec.cli.progress import Progress
     from netspec.engine.acceptance import accepted
     from netspec.engine.interrupts import interruptible
 
     with Progress(quiet=session.options.quiet or session.as_json) as progress, interruptible(progress) as step:
         accept = gate.before(step) if gate is not None else accepted
-        warnings = reconciler.carry_out(proposal, step, accept)
+        warnings = reconciler.carry_out(proposal, step, accept, safeguard)
     session.warn(warnings)
 
 
-def recover(session: Session, reconciler: "Reconciler") -> None:
-    """Undo what an apply that died has left, and say so. Raises NotRestored where that fails."""
+def recover(session: Session, reconciler: "Reconciler") -> bool:
+    """Undo what an apply that died has left, and what was not confirmed in time, and say so; whether there was any.
+
+    Raises NotRestored where that fails.
+    """
+    found = recover_journal(session, reconciler)
+    return undo_due(session, reconciler) or found
+
+
+def recover_journal(session: Session, reconciler: "Reconciler") -> bool:
+    """The first half of it."""
     from netspec.engine.report_failure import what_is_left
 
-    recovery = reconciler.recover()
+    recovery = confirmation(reconciler).recover()
     if recovery is None:
-        return
+        return False
     number, outcome = len(recovery.entry.before), recovery.restoration
     had = f"an apply of stack {recovery.entry.stack} had been interrupted"
     if not outcome.final:
@@ -156,3 +221,4 @@ def recover(session: Session, reconciler: "Reconciler") -> None:
         session.note(f"netspec: {had}; it was undone but for what others took away.{what_is_left(outcome)}")
     if outcome.unclosed:
         raise NotRestored(f"The journal of an apply that was undone is still there: {outcome.unclosed}")
+    return True

@@ -8,6 +8,7 @@ import typer
 
 from netspec.cli.generations import generations, intent_of
 from netspec.cli.session import Session
+from netspec.cli.windows import confirmation
 from netspec.errors import Interrupted, NetspecError, NotRestored, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +72,9 @@ def _brought(session: Session, reconciler: "Reconciler", stack: str) -> str:
     from netspec.engine.guards import EVERYTHING
     from netspec.engine.interrupts import interruptible
 
+    pending = confirmation(reconciler)
+    pending.admit(stack)
+    pending.settle_lost(stack)
     store = generations(session, stack)
     last = store.last_good()
     session.warn(store.warnings)

@@ -9,6 +9,7 @@ from netspec.cli.help import add
 from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
+from netspec.cli.windows import WaitOption, WithinOption, confirming
 
 if TYPE_CHECKING:
     from netspec.engine.reconciler import Intent
@@ -35,6 +36,8 @@ def destroy(
     yes: YesOption = False,
     max_disruption: MaxDisruptionOption = None,
     allow_lockout_risk: AllowLockoutOption = False,
+    confirm_within: WithinOption = None,
+    wait: WaitOption = False,
 ) -> None:
     """Remove all that a stack owns, and write back the sysctls it changed.
 
@@ -48,6 +51,7 @@ def destroy(
         question="Remove all of this?",
         verified=f"nothing of stack {intent.stack} is left",
         always=True,
+        confirming=confirming(confirm_within, wait=wait, yes=yes),
     )
     bring_about(session, intent, request)
 

@@ -13,12 +13,14 @@ from netspec.cli import (
     apply,
     check,
     commands,
+    confirm,
     destroy,
     forget,
     history,
     lock,
     move,
     plan,
+    recover,
     resume,
     rollback,
     sandbox,
@@ -136,7 +138,8 @@ def common(
 
 
 COMMANDS = (
-    *(validate, plan, apply, destroy, show, watch, test, check, history, rollback, resume, adopt, forget, move),
+    *(validate, plan, apply, confirm, destroy, recover, show, watch, test, check, history, rollback, resume),
+    *(adopt, forget, move),
     *(lock, schema, sandbox, commands, version),
 )
 for module in COMMANDS:

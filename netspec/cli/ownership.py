@@ -34,6 +34,7 @@ def hand_over(session: Session, handover: Handover) -> None:
     """All of it. Raises Refused where something is in the way, and what an apply raises."""
     from netspec.cli.plan import print_document
     from netspec.cli.progress import Progress
+    from netspec.cli.windows import confirmation
     from netspec.engine.interrupts import interruptible
     from netspec.engine.lock import exclusive
     from netspec.kernel.privileges import require
@@ -44,6 +45,7 @@ def hand_over(session: Session, handover: Handover) -> None:
     with exclusive(session.options.run_dir, session.options.lock_timeout):
         recover(session, reconciler)
         proposal = handover.propose(reconciler)
+        confirmation(reconciler).admit(proposal.intent.stack)
         if proposal.diagnostics:
             raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
         if not proposal.plan:

@@ -12,6 +12,7 @@ from netspec.cli.limits import MaxDisruptionOption, limits
 from netspec.cli.output import write
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
+from netspec.cli.windows import note_pending
 from netspec.core.consequence import Limits
 from netspec.errors import PrivilegeMissing, Refused
 
@@ -81,6 +82,7 @@ def plan(
     print_document(session, proposal)
     session.diagnostics(proposal.diagnostics)
     _note_pending(session, reconciler)
+    note_pending(session, reconciler)
     if proposal.diagnostics:
         raise typer.Exit(REFUSED)
     if detailed_exitcode and proposal.plan:

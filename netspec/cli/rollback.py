@@ -8,8 +8,10 @@ import typer
 from netspec.cli.apply import Request, YesOption, bring_about
 from netspec.cli.generations import Return, generations, intent_of
 from netspec.cli.help import add
+from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.plan import AllowRemovalOption
 from netspec.cli.session import Session
+from netspec.cli.windows import WaitOption, WithinOption, confirming
 from netspec.errors import NetspecError
 
 if TYPE_CHECKING:
@@ -38,7 +40,11 @@ def rollback(
     ] = None,
     *,
     yes: YesOption = False,
+    max_disruption: MaxDisruptionOption = None,
+    allow_lockout_risk: AllowLockoutOption = False,
     allow_removal: AllowRemovalOption = 0,
+    confirm_within: WithinOption = None,
+    wait: WaitOption = False,
 ) -> None:
     """Apply the spec of an earlier generation again: planned, shown, asked, verified, and undone on failure.
 
@@ -52,7 +58,9 @@ def rollback(
     session.warn(store.warnings)
     number = target.entry.number
     request = Request(
+        limits=limits(max_disruption, lockout=allow_lockout_risk),
         yes=yes,
+        confirming=confirming(confirm_within, wait=wait, yes=yes),
         question=f"Go back to generation {number}?",
         verified=f"the kernel equals generation {number}",
         back=Return(to=number),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netspec.cli.apply import recover
-from netspec.cli.generations import drafted_if_possible, kept, refuse_if_suspended, remember
+from netspec.cli.apply import admitted
+from netspec.cli.generations import drafted_if_possible, kept, remember
 from netspec.cli.help import add
 from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.plan import AllowRemovalOption
@@ -127,9 +127,7 @@ class _Keeper:
         session = self._session
         reconciler = session.reconciler()
         with exclusive(session.options.run_dir, session.options.lock_timeout):
-            recover(session, reconciler)
-            refuse_if_suspended(session, intent.stack)
-            proposal = reconciler.propose(intent)
+            proposal = admitted(session, reconciler, intent)
             forbidden = (*proposal.diagnostics, *beyond(proposal, self._allowed, window=False))
             if forbidden:
                 raise Refused("Refused: nothing was changed.", diagnostics=forbidden)

@@ -42,7 +42,7 @@ class AppliedRecord:
             found = json.loads(read_private(self._path) or "{}")
         except (ValueError, RecursionError, Refused):
             return NOTHING_APPLIED
-        return _understood(found) or NOTHING_APPLIED
+        return understood(found) or NOTHING_APPLIED
 
     def prepare(self) -> None:
         """Raises Refused where it could not be written later."""
@@ -50,17 +50,29 @@ class AppliedRecord:
 
     def write(self, desired: State, files: Iterable[str] = ()) -> None:
         """Record that all of `desired` is what the kernel now has; a full disk is no reason to fail."""
-        known = self.read()
-        digests = {str(key): fingerprint(resource) for key, resource in desired.items()}
-        wanted = Applied(digests, tuple(PurePath(each).name for each in files))
-        if wanted != known:
+        self.keep(applied_of(desired, files))
+
+    def keep(self, wanted: Applied) -> None:
+        """The same, for what `applied_of` gave."""
+        if wanted != self.read():
             # The network is as it should be, whatever becomes of the word for its next change.
             with contextlib.suppress(Refused):
-                text = {"digests": digests, "files": wanted.files}
-                write_private(self._path, json.dumps(text))
+                write_private(self._path, json.dumps(document_of(wanted)))
 
 
-def _understood(found: Any) -> Applied | None:  # noqa: ANN401  whatever JSON holds
+def applied_of(desired: State, files: Iterable[str] = ()) -> Applied:
+    """What is to be on record of a state, and of the files that it came from."""
+    digests = {str(key): fingerprint(resource) for key, resource in desired.items()}
+    return Applied(digests, tuple(PurePath(each).name for each in files))
+
+
+def document_of(applied: Applied) -> dict[str, Any]:
+    """It as JSON can hold it."""
+    return {"digests": dict(applied.digests), "files": list(applied.files)}
+
+
+def understood(found: Any) -> Applied | None:  # noqa: ANN401  whatever JSON holds
+    """What `document_of` gave; None for anything else."""
     digests = found.get("digests") if isinstance(found, dict) else None
     files = found.get("files") if isinstance(found, dict) else None
     if not isinstance(digests, dict) or not isinstance(files, list):

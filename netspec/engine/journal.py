@@ -11,6 +11,7 @@ from netspec.core.change import Action, Change
 from netspec.core.plan import Plan, Rename
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State
+from netspec.diagnostics import Diagnostic
 from netspec.engine.directories import private_directory, read_private, remove_private, write_private
 from netspec.errors import Refused
 from netspec.kinds._encoding import Unreadable, decode, encode
@@ -40,22 +41,10 @@ class Journal:
         self._run_dir = run_dir
         self.path = run_dir / "journal.json"
 
-    def open(self, stack: str, plan: Plan, observed: State) -> Entry:
+    def open(self, entry: Entry) -> None:
         """Write and sync what a plan is about to change. Raises Refused where that cannot be written."""
-        disturbed = {key for change in plan.changes for key in change.disturbs()} & observed.keys()
-        before: dict[Key, Resource | None] = {key: observed[key] for key in sorted(disturbed)}
-        before.update((change.key, _lasting(observed.get(change.key))) for change in plan.changes)
-        made = {each.key: each.after for each in plan.changes if each.after is not None and _recorded(each)}
-        document = {
-            "format": FORMAT,
-            "stack": stack,
-            "before": [[*key, encode(resource)] for key, resource in before.items()],
-            "made": [[*key, encode(resource)] for key, resource in made.items()],
-            "renames": [[list(old), list(new)] for old, new in plan.renames],
-        }
         private_directory(self._run_dir)
-        write_private(self.path, json.dumps(document))
-        return Entry(stack, before, made, plan.renames)
+        write_private(self.path, json.dumps({"format": FORMAT, **document_of(entry)}))
 
     def read(self) -> Entry | None:
         """The entry a crash has left, None where there is none. Raises Refused where it cannot be understood."""
@@ -65,14 +54,25 @@ class Journal:
         try:
             return _parse(json.loads(text))
         except (ValueError, TypeError, LookupError, RecursionError, Unreadable) as error:
-            raise Refused(
-                f"the journal {self.path} of an interrupted apply cannot be understood ({error}). "
-                "Nothing was changed. Look at what is there with `netspec show`, then remove the file."
-            ) from None
+            damaged = Diagnostic(
+                "NS0664",
+                f"the journal {self.path} of an interrupted apply cannot be understood: {error}",
+                hint="look at what is there with netspec show, then set it aside: netspec recover --discard",
+            )
+            raise Refused("Refused: nothing was changed.", diagnostics=[damaged]) from None
 
     def close(self) -> None:
         """The plan is done, or undone."""
         remove_private(self.path)
+
+
+def entry_of(stack: str, plan: Plan, observed: State) -> Entry:
+    """What a plan is about to change, as it is."""
+    disturbed = {key for change in plan.changes for key in change.disturbs()} & observed.keys()
+    before: dict[Key, Resource | None] = {key: observed[key] for key in sorted(disturbed)}
+    before.update((change.key, _lasting(observed.get(change.key))) for change in plan.changes)
+    made = {each.key: each.after for each in plan.changes if each.after is not None and _recorded(each)}
+    return Entry(stack, before, made, plan.renames)
 
 
 def _recorded(change: Change) -> bool:
@@ -83,9 +83,18 @@ def _lasting(resource: Resource | None) -> Resource | None:
     return resource if resource is not None and resource.lasting() else None
 
 
-def _parse(document: Any) -> Entry:  # noqa: ANN401  whatever JSON held
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise Unreadable("it is of another format")
+def document_of(entry: Entry) -> dict[str, Any]:
+    """An entry as JSON can hold it."""
+    return {
+        "stack": entry.stack,
+        "before": [[*key, encode(resource)] for key, resource in entry.before.items()],
+        "made": [[*key, encode(resource)] for key, resource in entry.made.items()],
+        "renames": [[list(old), list(new)] for old, new in entry.renames],
+    }
+
+
+def parsed(document: Any) -> Entry:  # noqa: ANN401  whatever JSON held
+    """The entry in what `document_of` gave. Raises Unreadable, ValueError, TypeError and LookupError."""
     stack = document["stack"]
     # It becomes a part of names, and of what is said to nftables.
     if not isinstance(stack, str) or not STACK.fullmatch(stack):
@@ -97,7 +106,13 @@ def _parse(document: Any) -> Entry:  # noqa: ANN401  whatever JSON held
     return Entry(stack, before, {key: each for key, each in made.items() if each is not None}, renames)
 
 
-def _resources(rows: Any) -> dict[Key, Resource | None]:  # noqa: ANN401  whatever JSON held
+def _parse(document: Any) -> Entry:  # noqa: ANN401  likewise
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise Unreadable("it is of another format")
+    return parsed(document)
+
+
+def _resources(rows: Any) -> dict[Key, Resource | None]:  # noqa: ANN401  likewise
     found = {_key(kind, netns, name): decode(value) for kind, netns, name, value in rows}
     for key, resource in found.items():
         if resource is not None and resource.key() != key:

@@ -47,7 +47,13 @@ class LeaseRecord:
 
     def write(self, desired: State) -> tuple[Diagnostic, ...]:
         """Record who has which address; those who are not in `desired` have none. Warnings where that fails."""
-        held = leases_of(desired)
+        return self._write(leases_of(desired))
+
+    def write_text(self, text: str) -> tuple[Diagnostic, ...]:
+        """The same, for what `leases_text` gave. Raises ValueError, TypeError and KeyError for anything else."""
+        return self._write(dict(_entries(json.loads(text))))
+
+    def _write(self, held: Held) -> tuple[Diagnostic, ...]:
         try:
             if held == self.read().held and (held or not self._path.exists()):
                 return ()
@@ -71,6 +77,11 @@ def leases_of(desired: State) -> Held:
         if isinstance(each, Address) and each.netns:
             found[each.netns, each.link] = (*found.get((each.netns, each.link), ()), each.address)
     return found
+
+
+def leases_text(desired: State) -> str:
+    """What is on record of a state."""
+    return _text(leases_of(desired))
 
 
 def displaced(present: Present, desired: State) -> bool:

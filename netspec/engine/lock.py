@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from netspec.engine.directories import check_file, opened_private, private_directory
+from netspec.engine.directories import check_file, opened_private, private_directory, read_private
 from netspec.errors import Refused
 
 POLL = 0.05
@@ -20,7 +20,7 @@ POLL = 0.05
 @contextmanager
 def exclusive(run_dir: Path, timeout: float) -> Iterator[None]:
     """Hold the host's lock. Waits `timeout` seconds for another holder, then raises Refused that names it."""
-    path = private_directory(run_dir) / "lock"
+    path = place(private_directory(run_dir))
     deadline = time.monotonic() + timeout
     while True:
         descriptor = _open(path)
@@ -35,6 +35,17 @@ def exclusive(run_dir: Path, timeout: float) -> Iterator[None]:
             return
         finally:
             os.close(descriptor)
+
+
+def place(run_dir: Path) -> Path:
+    """The file whose lock it is."""
+    return run_dir / "lock"
+
+
+def holder(run_dir: Path) -> int:
+    """The process that has said that it holds the lock, which may be gone since; 0 for none."""
+    said = (read_private(place(run_dir)) or "").split()
+    return int(said[0]) if said and said[0].isdecimal() else 0
 
 
 def _open(path: Path) -> int:

@@ -11,18 +11,19 @@ from netspec.core.resource import Key, Resource
 from netspec.core.state import EMPTY, State, owned_by, provided, prunable
 from netspec.diagnostics import Diagnostic
 from netspec.engine.acceptance import Acceptance, accepted, insist
-from netspec.engine.applied import NOTHING_APPLIED, AppliedRecord, drifted
+from netspec.engine.applied import NOTHING_APPLIED, AppliedRecord, applied_of, drifted
 from netspec.engine.consequences import weigh
 from netspec.engine.executor import NotConverged, Restoration, StepProgress, execute, restore, unwatched
 from netspec.engine.generation_record import Source
 from netspec.engine.guards import Removal, lost_files, removals
-from netspec.engine.journal import Entry, Journal
-from netspec.engine.leases import LeaseRecord, displaced
+from netspec.engine.journal import Entry, Journal, entry_of
+from netspec.engine.leases import LeaseRecord, displaced, leases_text
 from netspec.engine.observation import observed_state
 from netspec.engine.obstacles import Ground, PlaceOf, obstacles
 from netspec.engine.peers import Peer
 from netspec.engine.presence import present_of
 from netspec.engine.report_failure import explained
+from netspec.engine.safeguard import UNGUARDED, Safeguard
 from netspec.errors import NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import Reference, Scope, Snapshot
@@ -97,7 +98,7 @@ class Reconciler:
         """Directories are made when something is written. `peers` must not be locked out, whatever is intended."""
         self._peers = peers
         self._kernel = kernel
-        self._state_dir = state_dir
+        self.state_dir = state_dir
         self.run_dir = run_dir
         self.journal = Journal(run_dir)
 
@@ -122,7 +123,7 @@ class Reconciler:
             place_of=intent.place_of,
             inner=present.inner,
         )
-        applied = AppliedRecord(self._state_dir, intent.stack).read() if plan else NOTHING_APPLIED
+        applied = AppliedRecord(self.state_dir, intent.stack).read() if plan else NOTHING_APPLIED
         removal = Removal(intent.stack, plan, wanted, observed, intent.allowed_removal)
         guarded = removals(removal, lost_files(applied, intent.files)) if intent.desire is not nothing else ()
         return Proposal(
@@ -164,38 +165,53 @@ class Reconciler:
 
     def settle(self, proposal: Proposal) -> tuple[Diagnostic, ...]:
         """Record what is as it shall be: its digests and addresses. Warnings of what matters and cannot be recorded."""
-        AppliedRecord(self._state_dir, proposal.intent.stack).write(proposal.desired, proposal.intent.files)
+        AppliedRecord(self.state_dir, proposal.intent.stack).write(proposal.desired, proposal.intent.files)
         return self._leases(proposal.intent.stack).write(proposal.desired)
 
     def _leases(self, stack: str) -> LeaseRecord:
-        return LeaseRecord(self._state_dir, stack)
+        return LeaseRecord(self.state_dir, stack)
 
     def carry_out(
-        self, proposal: Proposal, progress: StepProgress = unwatched, accept: Acceptance = accepted
+        self,
+        proposal: Proposal,
+        progress: StepProgress = unwatched,
+        accept: Acceptance = accepted,
+        safeguard: Safeguard = UNGUARDED,
     ) -> tuple[Diagnostic, ...]:
         """Execute and verify a proposal, and record it; warnings of what did not matter. Raises what `enact` does."""
-        self.enact(proposal, progress, accept)
-        return self.settle(proposal)
+        held = self.enact(proposal, progress, accept, safeguard)
+        # What may still be undone is on record once it is confirmed.
+        return () if held else self.settle(proposal)
 
-    def enact(self, proposal: Proposal, progress: StepProgress = unwatched, accept: Acceptance = accepted) -> None:
-        """Execute and verify a proposal; on failure restore and verify that.
+    def enact(
+        self,
+        proposal: Proposal,
+        progress: StepProgress = unwatched,
+        accept: Acceptance = accepted,
+        safeguard: Safeguard = UNGUARDED,
+    ) -> bool:
+        """Execute and verify a proposal; on failure restore and verify that. Whether it may still be undone.
 
         Raises Refused where something is in the way, ApplyFailed or Interrupted where all was undone,
         NotRestored where something is left.
         """
         if proposal.diagnostics:
             raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
-        AppliedRecord(self._state_dir, proposal.intent.stack).prepare()
-        entry = self.journal.open(proposal.intent.stack, proposal.plan, proposal.observed)
+        AppliedRecord(self.state_dir, proposal.intent.stack).prepare()
+        entry = entry_of(proposal.intent.stack, proposal.plan, proposal.observed)
+        safeguard.begin(entry)
+        self.journal.open(entry)
         try:
             execute(self._kernel, proposal.plan, progress)
             self._verify(proposal)
             insist(accept)
+            held = safeguard.hold(applied_of(proposal.desired, proposal.intent.files), leases_text(proposal.desired))
             # First of all: a journal that stays open undoes what was just verified.
             self.journal.close()
         except Exception as error:
             undone = self._undo(_whole(entry, proposal.observed), proposal.scope)
             raise explained(error, undone, proposal.intent.place_of) from error
+        return held
 
     def recover(self) -> Recovery | None:
         """Undo what an apply that died has left; None where nothing is pending."""
@@ -207,6 +223,10 @@ class Reconciler:
             # What others took away meanwhile is not waited for: nobody could ever apply again.
             self.journal.close()
         return Recovery(entry, outcome)
+
+    def undo(self, entry: Entry) -> Restoration:
+        """Bring back what an apply that had ended well has changed."""
+        return restore(self._kernel, entry, Scope(stack=entry.stack))
 
     def _undo(self, entry: Entry, scope: Scope) -> Restoration:
         outcome = restore(self._kernel, entry, scope)

@@ -83,7 +83,7 @@ def _ended(what: str, undone: Restoration, *diagnostics: Diagnostic) -> NetspecE
         return ApplyFailed(words + _unclosed(undone), diagnostics=diagnostics)
     return NotRestored(
         f"{what}, and could not be undone entirely.{what_is_left(undone)}\n"
-        "The journal is kept: the next apply or destroy tries to undo it again.",
+        "The journal is kept: netspec recover, and any apply or destroy, tries to undo it again.",
         diagnostics=diagnostics,
     )
 

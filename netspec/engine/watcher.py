@@ -1,11 +1,12 @@
 """`apply` in a loop: wakes, waits for quiet, reconciles from scratch, backs off on failure. No logic of its own."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from netspec.engine.triggers import Wake
-from netspec.errors import Interrupted, NetspecError, SpecError, Suspended
+from netspec.errors import Interrupted, NetspecError, Refused, SpecError, Suspended
 
 Spec = TypeVar("Spec")
 
@@ -52,6 +53,7 @@ class Watcher(Generic[Spec]):
     interval: float
     _good: Loading[Spec] | None = None
     _complaint: str = ""
+    _obstacle: str = ""
     _failures: int = field(default=0)
     _suspended: bool = field(default=False)
 
@@ -87,10 +89,26 @@ class Watcher(Generic[Spec]):
                 self.report.suspended(error)
             self._suspended = True
             return min(self.interval, LOOK_FOR_RESUME)
+        except Refused as error:
+            if error.passes_in is None:
+                return self._failed(error)
+            return self._stood_aside(error, error.passes_in)
         except NetspecError as error:
-            pause = min(BACKOFF_FIRST * 2.0 ** min(self._failures, 16), BACKOFF_LONGEST)
-            self._failures += 1
-            self.report.failed(error, pause)
-            return pause
-        self._failures, self._suspended = 0, False
+            return self._failed(error)
+        self._failures, self._suspended, self._obstacle = 0, False, ""
         return self.interval
+
+    def _stood_aside(self, error: Refused, passes_in: float) -> float:
+        """What ends by itself is no failure: it is said once, and its end is not missed."""
+        pause = min(float(math.ceil(passes_in)), self.interval)
+        obstacle = "\n".join(map(repr, error.diagnostics))
+        if obstacle != self._obstacle:
+            self._obstacle = obstacle
+            self.report.failed(error, pause)
+        return pause
+
+    def _failed(self, error: NetspecError) -> float:
+        pause = min(BACKOFF_FIRST * 2.0 ** min(self._failures, 16), BACKOFF_LONGEST)
+        self._failures += 1
+        self.report.failed(error, pause)
+        return pause

@@ -8,7 +8,7 @@ import pytest
 
 from netspec.core.resource import Key
 from netspec.engine.applied import AppliedRecord
-from netspec.engine.journal import Journal
+from netspec.engine.journal import Journal, entry_of
 from netspec.errors import Refused
 from netspec.kernel.fake import FakeKernel
 from netspec.kernel.faulty import Crash, FaultyKernel
@@ -47,7 +47,8 @@ def test_it_remembers_every_kind_exactly(in_memory: Site) -> None:
     in_memory.apply(MANY)
     proposal = in_memory.propose(SYSCTLS)
     journal = in_memory.reconciler().journal
-    written = journal.open("default", proposal.plan, proposal.observed)
+    written = entry_of("default", proposal.plan, proposal.observed)
+    journal.open(written)
 
     assert journal.read() == written
     assert {key.kind for key in written.before} == {
@@ -95,10 +96,14 @@ def test_a_damaged_one_is_refused_and_left_alone(in_memory: Site, text: str) -> 
     before = in_memory.rows()
     journal.path.write_text(text, encoding="latin-1")
 
-    with pytest.raises(Refused, match="cannot be understood") as caught:
+    with pytest.raises(Refused) as caught:
         in_memory.reconciler().recover()
-    assert str(journal.path) in caught.value.message
+    assert f"the journal {journal.path} of an interrupted apply cannot be understood" in _said(caught.value)
     assert (in_memory.rows(), journal.path.read_text(encoding="latin-1")) == (before, text)
+
+
+def _said(error: Refused) -> str:
+    return " ".join(each.message for each in error.diagnostics)
 
 
 def test_one_cut_at_any_place_is_refused(in_memory: Site) -> None:
@@ -123,7 +128,7 @@ def test_a_write_that_dies_leaves_the_one_before(in_memory: Site, monkeypatch: p
 
     monkeypatch.setattr(os, "rename", die)
     with pytest.raises(Crash):
-        journal.open("default", proposal.plan, proposal.observed)
+        journal.open(entry_of("default", proposal.plan, proposal.observed))
 
     assert journal.path.read_text(encoding="utf-8") == text
 
@@ -139,7 +144,7 @@ def test_a_symbolic_link_is_not_followed(in_memory: Site, tmp_path: Path) -> Non
 
     with pytest.raises(Refused, match="cannot read"):
         journal.read()
-    journal.open("default", in_memory.propose(MANY).plan, {})
+    journal.open(entry_of("default", in_memory.propose(MANY).plan, {}))
     assert target.read_text(encoding="utf-8") == text
     assert not journal.path.is_symlink()
 

@@ -12,7 +12,7 @@ from netspec.diagnostics import Diagnostic
 from netspec.engine import triggers
 from netspec.engine.triggers import Wake, files
 from netspec.engine.watcher import BACKOFF_LONGEST, Loading, Watcher
-from netspec.errors import ApplyFailed, Interrupted, NetspecError, SpecError, Suspended
+from netspec.errors import ApplyFailed, Interrupted, NetspecError, Refused, SpecError, Suspended
 
 
 def invalid(words: str) -> SpecError:
@@ -253,3 +253,26 @@ def test_a_link_to_a_spec_is_watched_where_it_leads(tmp_path: Path) -> None:
         aside.symlink_to(tmp_path / "nowhere")
         aside.rename(link)
         assert wake.wait(3)
+
+
+def still(seconds: float, words: str = "to be confirmed") -> Refused:
+    """What ends by itself."""
+    return Refused("Refused.", diagnostics=[Diagnostic("NS0660", words)], passes_in=seconds)
+
+
+def test_what_ends_by_itself_is_waited_for_and_said_once() -> None:
+    """Its end is not missed, nor that it ended earlier; afterwards a failure is a first one."""
+    world = World(outcome=still(70.2))
+    log = world.run(
+        world.put("outcome", still(40.2)),
+        world.put("outcome", still(10.2)),
+        world.put("outcome", still(50, "another")),
+        world.put("outcome", ApplyFailed("no")),
+    )
+    assert log == [
+        *("reconcile a", "failed, again in 30", "wait 30"),
+        *("reconcile a", "wait 30"),
+        *("reconcile a", "wait 11"),
+        *("reconcile a", "failed, again in 30", "wait 30"),
+        *("reconcile a", "failed, again in 1", "wait 1"),
+    ]

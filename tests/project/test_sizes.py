@@ -28,8 +28,9 @@ def functions() -> Iterator[tuple[str, Function]]:
 
 def is_option(parameter: ast.arg) -> bool:
     """Whether it declares an option or argument of the command line, which the terminal fills in and no caller."""
-    written = ast.unparse(parameter.annotation) if parameter.annotation is not None else ""
-    return "typer." in written or written.endswith(("Option", "Argument"))
+    said = ast.unparse(parameter.annotation) if parameter.annotation is not None else ""
+    # By name where several commands share it.
+    return "typer." in said or said.endswith(("Option", "Argument"))
 
 
 def parameters(function: Function) -> list[ast.arg]:
