@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from netspec.core.state import State
+from netspec.engine.intent import Intent
 from netspec.engine.peers import protected
-from netspec.engine.reconciler import Intent
 from netspec.errors import SpecError
 from netspec.kinds._intent import Present
 from netspec.kinds._spaces import references

@@ -12,7 +12,8 @@ from netspec.cli.ownership import Handover, check_known, choice, hand_over
 from netspec.cli.session import Session
 
 if TYPE_CHECKING:
-    from netspec.engine.reconciler import Intent, Proposal, Reconciler
+    from netspec.engine.intent import Intent
+    from netspec.engine.reconciler import Proposal, Reconciler
 
 ADOPTABLE = ("bridge", "endpoint")
 _ADDRESS = re.compile(rf"({'|'.join(ADOPTABLE)})/.+")

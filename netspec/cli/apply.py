@@ -31,7 +31,8 @@ from netspec.errors import NotRestored, Refused, UsageError
 
 if TYPE_CHECKING:
     from netspec.cli.gate import Gate
-    from netspec.engine.reconciler import Intent, Proposal, Reconciler
+    from netspec.engine.intent import Intent
+    from netspec.engine.reconciler import Proposal, Reconciler
     from netspec.engine.safeguard import Safeguard
     from netspec.engine.window import Window
 

@@ -12,7 +12,7 @@ from netspec.cli.validate import PathArgument
 from netspec.cli.windows import WaitOption, WithinOption, confirming
 
 if TYPE_CHECKING:
-    from netspec.engine.reconciler import Intent
+    from netspec.engine.intent import Intent
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +59,7 @@ def destroy(
 def nothing_left(session: Session, path: str | None) -> "Intent":
     """That nothing of a stack is left: that of the spec at PATH, whose protected peers stay so, else `--stack`'s."""
     from netspec.engine.generation_record import Source
-    from netspec.engine.reconciler import Intent
+    from netspec.engine.intent import Intent
 
     if path is None:
         return Intent(stack=session.options.stack or "default", source=Source)

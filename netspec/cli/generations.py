@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from netspec.engine.generation_names import Entry
     from netspec.engine.generation_record import Commit, Record, Source, Who
     from netspec.engine.generations import Draft, Generation, Generations
-    from netspec.engine.reconciler import Intent, Proposal
+    from netspec.engine.intent import Intent
+    from netspec.engine.reconciler import Proposal
 
 LONGEST_COMMAND = 500
 """Characters of a command line that are recorded."""
@@ -121,7 +122,7 @@ def remember(session: Session, proposal: "Proposal", back: Return | None = None)
 
 def intent_of(session: Session, generation: "Generation") -> "Intent":
     """What the spec of a generation wants of this host. Raises NetspecError where it has none, and SpecError."""
-    from netspec.engine.reconciler import Intent
+    from netspec.engine.intent import Intent
     from netspec.spec.document import document_in
     from netspec.spec.source import SourceFile
 

@@ -11,7 +11,7 @@ from netspec.cli.validate import PathArgument
 from netspec.errors import PrivilegeMissing, SpecError
 
 if TYPE_CHECKING:
-    from netspec.engine.reconciler import Intent
+    from netspec.engine.intent import Intent
     from netspec.kinds._intent import Present
 
 

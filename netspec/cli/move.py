@@ -12,7 +12,8 @@ from netspec.cli.session import Session
 from netspec.errors import UsageError
 
 if TYPE_CHECKING:
-    from netspec.engine.reconciler import Intent, Proposal, Reconciler
+    from netspec.engine.intent import Intent
+    from netspec.engine.reconciler import Proposal, Reconciler
 
 
 def register(app: typer.Typer) -> None:

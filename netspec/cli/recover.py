@@ -95,7 +95,7 @@ def _tell(session: Session, error: NetspecError) -> None:
 def _stand_guard(session: Session, reconciler: "Reconciler") -> None:
     """Be the guardian of a stack. Raises NotRestored where something is left, so that a supervisor tries again."""
     from netspec.engine.guardian import GRACE, Guardian, World
-    from netspec.engine.reconciler import Intent
+    from netspec.engine.intent import Intent
     from netspec.engine.window import Windows
     from netspec.kernel.background import end
     from netspec.kernel.terminals import tell

@@ -13,7 +13,8 @@ from netspec.diagnostics import Diagnostic
 from netspec.errors import NetspecError, UsageError
 
 if TYPE_CHECKING:
-    from netspec.engine.reconciler import Intent, Proposal, Reconciler
+    from netspec.engine.intent import Intent
+    from netspec.engine.reconciler import Proposal, Reconciler
     from netspec.kernel.port import Kernel
     from netspec.kernel.unprivileged import UnprivilegedKernel
     from netspec.report.plan import PlanView
@@ -52,8 +53,8 @@ class Session:
     def intent(self, loaded: "Loaded", *, allow_removal: int = 0) -> "Intent":
         """What a loaded spec wants of this host; `allow_removal` objects may go where the guards would refuse it."""
         from netspec.cli.wanted import Wanted
+        from netspec.engine.intent import Intent
         from netspec.engine.peers import protected
-        from netspec.engine.reconciler import Intent
         from netspec.kinds._spaces import references
         from netspec.kinds.inner_sysctl import wanted_inside
         from netspec.spec.desired import wanted_links, wanted_sysctls

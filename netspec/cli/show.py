@@ -44,7 +44,7 @@ def show(
 
     Of a number, that generation is shown. The stack is that of --stack, else `default`.
     """
-    from netspec.engine.reconciler import Intent
+    from netspec.engine.intent import Intent
     from netspec.report.topology import owned, render, show_document
 
     session: Session = context.obj

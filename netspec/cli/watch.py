@@ -21,7 +21,7 @@ from netspec.core.consequence import Limits
 from netspec.errors import NetspecError, Refused, SpecError, Suspended, UsageError
 
 if TYPE_CHECKING:
-    from netspec.engine.reconciler import Intent
+    from netspec.engine.intent import Intent
     from netspec.engine.triggers import Wake
     from netspec.engine.watcher import Loading
 

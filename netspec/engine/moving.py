@@ -10,8 +10,9 @@ from netspec.core.plan import Plan, Rename, Step, Verb, make_plan
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State, owned_by, provided, prunable
 from netspec.diagnostics import Diagnostic
+from netspec.engine.intent import Intent
 from netspec.engine.observation import observed_state
-from netspec.engine.reconciler import Intent, Proposal, Reconciler
+from netspec.engine.reconciler import Proposal, Reconciler
 from netspec.engine.renaming import Names, renamed
 from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds.attached_netns import AttachedNetns

@@ -9,9 +9,10 @@ from netspec.core.plan import make_plan
 from netspec.core.resource import Key, Mark, Policy, Resource
 from netspec.core.state import State, owned_by
 from netspec.diagnostics import Diagnostic, Severity
+from netspec.engine.intent import Intent
 from netspec.engine.marking import marked
 from netspec.engine.observation import observed_state
-from netspec.engine.reconciler import Intent, Proposal, Reconciler
+from netspec.engine.reconciler import Proposal, Reconciler
 from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds.file import File
 from netspec.kinds.nat_element import NatElement

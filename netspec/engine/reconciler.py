@@ -1,6 +1,6 @@
 """Look, plan, execute, verify. The one sequence behind plan, apply, destroy and watch."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,64 +8,28 @@ from netspec.core.change import Change, diff
 from netspec.core.consequence import Consequences
 from netspec.core.plan import Plan, make_plan
 from netspec.core.resource import Key, Resource
-from netspec.core.state import EMPTY, State, owned_by, provided, prunable
+from netspec.core.state import State, owned_by, provided, prunable
 from netspec.diagnostics import Diagnostic
 from netspec.engine.acceptance import Acceptance, accepted, insist
 from netspec.engine.applied import NOTHING_APPLIED, AppliedRecord, applied_of, drifted
 from netspec.engine.consequences import weigh
 from netspec.engine.executor import NotConverged, Restoration, StepProgress, execute, restore, unwatched
-from netspec.engine.generation_record import Source
 from netspec.engine.guards import Removal, lost_files, removals
+from netspec.engine.intent import Intent, nothing
 from netspec.engine.journal import Entry, Journal, entry_of
 from netspec.engine.leases import LeaseRecord, displaced, leases_text
 from netspec.engine.observation import observed_state
-from netspec.engine.obstacles import Ground, PlaceOf, obstacles
+from netspec.engine.obstacles import Ground, obstacles
 from netspec.engine.peers import Peer
 from netspec.engine.presence import present_of
 from netspec.engine.report_failure import explained
 from netspec.engine.safeguard import UNGUARDED, Safeguard
 from netspec.errors import NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
-from netspec.kernel.snapshot import Reference, Scope, Snapshot
+from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds._intent import Present
 from netspec.kinds.inner_sysctl import fresh_name, recorded
 from netspec.kinds.sysctl import IMPLIED, former_sysctls, values_of_links
-
-
-def nothing(_present: Present) -> State:
-    """The desired state of those who want nothing of the stack left."""
-    return EMPTY
-
-
-def unremarkable(_present: Present) -> tuple[Diagnostic, ...]:
-    """The remarks of those whose addresses never move."""
-    return ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """What shall be.
-
-    `desire` gives the desired state on a host as it is, and raises SpecError for what only that shows;
-    `sysctls` are the keys it must know, `inner` those of namespaces; `references` are the namespaces of others, by
-    endpoint; `links` the host's own links that it names; `place_of` finds places in the spec; `remarks` says why
-    addresses move; `source` is the spec, asked for after `desire`: None where it is not known; `peers` must not be
-    locked out either. `files` are the texts of the spec by name, `allowed_removal` how many objects may go where many
-    do.
-    """
-
-    stack: str
-    desire: Callable[[Present], State] = nothing
-    files: tuple[str, ...] = ()
-    allowed_removal: int = 0
-    sysctls: frozenset[str] = frozenset()
-    inner: frozenset[tuple[str, str]] = frozenset()
-    references: tuple[tuple[str, Reference], ...] = ()
-    links: frozenset[str] = frozenset()
-    place_of: PlaceOf = lambda _address: None
-    remarks: Callable[[Present], tuple[Diagnostic, ...]] = unremarkable
-    source: Callable[[], Source | None] = lambda: None
-    peers: tuple[Peer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from netspec.engine.reconciler import Intent, Reconciler
+from netspec.engine.intent import Intent
+from netspec.engine.reconciler import Reconciler
 from netspec.errors import Refused
 from netspec.kernel.operations import Operation
 from netspec.kernel.port import Kernel, KernelError

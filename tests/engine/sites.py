@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netspec.core.plan import Verb
+from netspec.engine.intent import Intent
 from netspec.engine.observation import Program
-from netspec.engine.reconciler import Intent, Proposal, Reconciler
+from netspec.engine.reconciler import Proposal, Reconciler
 from netspec.kernel.fake import FakeKernel
 from netspec.kernel.faulty import FaultyKernel
 from netspec.kernel.operations import Operation, SysctlWrite

@@ -11,8 +11,9 @@ from typing import Any
 
 from netspec.core.resource import Key, Policy, Resource, compared_fields
 from netspec.core.state import State, owned_by, same
+from netspec.engine.intent import Intent
 from netspec.engine.observation import kind_of, observed_state
-from netspec.engine.reconciler import Intent, Proposal
+from netspec.engine.reconciler import Proposal
 from netspec.kernel.fake import FakeKernel
 from netspec.kernel.operations import AddressAdd, LinkAdd, LinkSet, Operation, Peer
 from netspec.kernel.snapshot import Scope

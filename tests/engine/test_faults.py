@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netspec.engine.reconciler import Intent, Proposal
+from netspec.engine.intent import Intent
+from netspec.engine.reconciler import Proposal
 from netspec.errors import ApplyFailed, NotRestored
 from netspec.kernel.fake import FakeKernel
 from netspec.kernel.faulty import Crash, FaultyKernel

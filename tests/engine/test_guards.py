@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from netspec.diagnostics import Diagnostic
-from netspec.engine.reconciler import Intent, Proposal
+from netspec.engine.intent import Intent
+from netspec.engine.reconciler import Proposal
 from netspec.errors import Refused
 from tests.engine.sites import Site
 from tests.specs import BASE, EMPTY, intent

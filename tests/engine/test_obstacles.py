@@ -385,7 +385,7 @@ def test_everything_in_the_way_is_said_at_once(in_memory: Site) -> None:
 
 def test_a_destroy_has_no_obstacles(in_memory: Site) -> None:
     """Removing asks for nothing that others could hold."""
-    from netspec.engine.reconciler import Intent
+    from netspec.engine.intent import Intent
 
     in_memory.apply(BASE)
     in_memory.kernel.execute([SysctlWrite(key="net.ipv4.ip_forward", value="0")])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from netspec.engine.reconciler import Intent
+from netspec.engine.intent import Intent
 from netspec.kernel.operations import LinkAdd, LinkDelete, Peer, SysctlWrite
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Scope, TableRow

@@ -8,7 +8,8 @@ from pathlib import Path
 from netspec.cli.options import Options
 from netspec.cli.session import Session
 from netspec.core.change import Action, Change
-from netspec.engine.reconciler import Intent, Proposal, Reconciler
+from netspec.engine.intent import Intent
+from netspec.engine.reconciler import Proposal, Reconciler
 from netspec.kernel.linux import LinuxKernel
 from netspec.report.diagnostics import render
 from tests.sandboxed import RUN_DIR, STATE_DIR

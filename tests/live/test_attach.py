@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from netspec.engine.reconciler import Intent, Reconciler
+from netspec.engine.intent import Intent
+from netspec.engine.reconciler import Reconciler
 from netspec.errors import ApplyFailed, SpecError
 from netspec.kernel.faulty import Crash, FaultyKernel
 from netspec.kernel.linux import LinuxKernel

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from netspec.engine.reconciler import Intent
+from netspec.engine.intent import Intent
 from netspec.errors import Astray, NetspecError, Refused
 from tests import tally
 from tests.host_state import host_state

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from netspec.engine.reconciler import Intent, Reconciler
+from netspec.engine.intent import Intent
+from netspec.engine.reconciler import Reconciler
 from netspec.errors import ApplyFailed
 from netspec.kernel.fake import FakeKernel
 from netspec.kernel.faulty import FaultyKernel

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from netspec.engine.reconciler import Intent
+from netspec.engine.intent import Intent
 from netspec.errors import ApplyFailed
 from netspec.kernel.netlink import Channel
 from tests.host_state import host_state

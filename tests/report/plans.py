@@ -4,7 +4,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from netspec.engine.reconciler import Intent, Reconciler
+from netspec.engine.intent import Intent
+from netspec.engine.reconciler import Reconciler
 from netspec.kernel.fake import FakeKernel
 from netspec.report.plan import PlanView
 from tests.specs import intent
