@@ -40,6 +40,7 @@ VOLATILE = (
     (re.compile(r"\bprocess \d+ \("), "process 4711 ("),
     (re.compile(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"), "2026-11-26T18:00:00Z"),
     (re.compile(r"\b(at|until) \d\d:\d\d:\d\d\b"), r"\1 14:03:20"),
+    (re.compile(r"^netspec: \d+ of \d+ steps\n", re.MULTILINE), ""),
     (re.compile(r"^\.script: (line \d+: )?", re.MULTILINE), "bash: "),
 )
 """What differs from run to run, and what a page shows for it."""
