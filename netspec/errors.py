@@ -4,6 +4,7 @@
 
     NetspecError                 1   failed, and nothing was changed
     ├── SpecError               65   the spec is invalid; carries diagnostics
+    ├── Stale                    5   what an approved plan was made from has changed; carries diagnostics
     ├── Refused                  6   something on the host is in the way; carries diagnostics
     │   └── Suspended            6   the stack was rolled back, and not resumed
     ├── PrivilegeMissing        77   names the capability
@@ -39,6 +40,12 @@ class SpecError(NetspecError):
     """The spec is invalid. Nothing was read from the kernel."""
 
     exit_code = 65
+
+
+class Stale(NetspecError):
+    """What an approved plan was made from is no longer so. Nothing was changed."""
+
+    exit_code = 5
 
 
 class Refused(NetspecError):

@@ -11,6 +11,7 @@ from netspec.cli.generations import Return, drafted, kept, refuse_if_suspended, 
 from netspec.cli.help import add
 from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.plan import AllowRemovalOption, LockedOption, print_document, show_proposal
+from netspec.cli.saved import approved, saved_plan_at, spec_of
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.cli.windows import (
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
         [
             ("netspec apply", "plans, asks, applies, verifies"),
             ("netspec apply --yes --quiet web.yaml", "for scripts"),
+            ("netspec apply plan.json", "exactly what `netspec plan --out plan.json` has shown"),
             ("netspec apply --boot", "what was there before the reboot"),
             ("netspec apply --confirm-within 90s", "undone unless confirmed in time"),
         ],
@@ -72,11 +74,15 @@ def apply(
     confirm_within: WithinOption = None,
     wait: WaitOption = False,
     confirm_if_checks_pass: IfChecksPassOption = False,
+    replan_if_stale: Annotated[
+        bool, typer.Option("--replan-if-stale", help="Go on with what is left of a saved plan, if nothing is new.")
+    ] = False,
 ) -> None:
     """Make the kernel equal the spec, look again to verify it, and undo all of it on failure.
 
     Asks first, on a terminal. Control-C stops at a safe point and undoes. What of the spec's checks passed before must
-    pass afterwards, and what is required must pass.
+    pass afterwards, and what is required must pass. PATH may be a plan that `netspec plan --out` has saved: then
+    exactly that is done, without asking, or nothing.
     """
     from netspec.cli.gate import Gate
 
@@ -86,15 +92,27 @@ def apply(
             raise UsageError("--boot takes no PATH: it brings what the state directory holds.")
         bring_back(session)
         return
-    loaded = session.load(path, locked=locked)
+    where = session.path_of(path)
+    plan = saved_plan_at(where)
+    if plan is not None:
+        if locked:
+            raise UsageError("--locked is for specs: a saved plan has its addresses.")
+        intent, loaded = approved(session, plan, where, replan=replan_if_stale), spec_of(plan)
+    elif replan_if_stale:
+        raise UsageError("--replan-if-stale is for saved plans: a spec is planned anew anyway.")
+    else:
+        loaded = session.load(where, locked=locked)
+        intent = session.intent(loaded, allow_removal=allow_removal)
+    yes = yes or plan is not None
     asked = confirming(confirm_within, wait=wait, yes=yes)
     request = Request(
         limits=limits(max_disruption, lockout=allow_lockout_risk),
         yes=yes,
+        verified="the kernel equals the spec" if plan is None else "the kernel is as planned",
         gate=Gate(session, loaded) if loaded.document.checks and not no_checks else None,
         confirming=confirmed_by_checks(asked, session, loaded) if confirm_if_checks_pass else asked,
     )
-    bring_about(session, session.intent(loaded, allow_removal=allow_removal), request)
+    bring_about(session, intent, request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,8 +168,8 @@ def _record(session: Session, proposal: "Proposal", back: Return | None) -> "Rec
     from netspec.report.plan_json import plan_document
 
     source, view = proposal.intent.source(), session.view(proposal)
-    if source is not None and source.commit is None and back is None:
-        source = replace(source, commit=_commit(source))
+    if back is None and proposal.intent.approval is None:
+        source = with_commit(source)  # A saved plan has the one that its spec was in.
     shown = "".join(f"{printable(line)}\n" for line in render(view).splitlines())
     head = Head(
         stack=proposal.intent.stack,
@@ -184,6 +184,11 @@ def _record(session: Session, proposal: "Proposal", back: Return | None) -> "Rec
         summary=counts(view.objects),
     )
     return Record(head=head, source=source, plan=plan_document(view, ()), shown=shown)
+
+
+def with_commit(source: "Source | None") -> "Source | None":
+    """A spec with the commit that it is in now, unless it has one."""
+    return replace(source, commit=_commit(source)) if source is not None and source.commit is None else source
 
 
 def _commit(source: "Source") -> "Commit | None":

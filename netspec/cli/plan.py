@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +11,7 @@ from netspec.cli.generations import intent_at, suspensions
 from netspec.cli.help import add
 from netspec.cli.limits import MaxDisruptionOption, limits
 from netspec.cli.output import write
+from netspec.cli.saved import check_target, save
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.cli.windows import note_pending
@@ -42,6 +44,7 @@ def register(app: typer.Typer) -> None:
         [
             ("netspec plan", "the spec in this directory"),
             ("netspec plan -v web.yaml", "with each kernel object"),
+            ("netspec plan --out plan.json", "to look at, and to apply exactly that"),
             ("netspec plan --against 12", "what going back to generation 12 would change"),
             ("netspec plan --detailed-exitcode", "ends with 2 where something would change"),
         ],
@@ -62,12 +65,17 @@ def plan(
     ] = None,
     max_disruption: MaxDisruptionOption = None,
     allow_removal: AllowRemovalOption = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Save the plan, to apply exactly that later.")
+    ] = None,
 ) -> None:
     """Compare a spec with the live kernel and print what would change. Changes nothing.
 
     Signs: + is made, ~ changes in place, ! is rebuilt, - is removed.
     """
     session: Session = context.obj
+    if out is not None:
+        check_target(out)
     reconciler, kernel = session.onlooker()
     if against is not None:
         intent = intent_at(session, path, against)
@@ -85,6 +93,8 @@ def plan(
     note_pending(session, reconciler)
     if proposal.diagnostics:
         raise typer.Exit(REFUSED)
+    if out is not None:
+        save(session, proposal, out)
     if detailed_exitcode and proposal.plan:
         raise typer.Exit(DIFFERENT)
 

@@ -26,11 +26,12 @@ def schema(
     name: Annotated[
         str,
         typer.Argument(
-            help="spec (unless said), plan, validate, show, history, generation, check or error.", metavar="NAME"
+            help="spec (unless said), plan, validate, show, history, generation, check, error or planfile.",
+            metavar="NAME",
         ),
     ] = "spec",
 ) -> None:
-    """Print a JSON Schema (draft-07): of specs, or of what a command prints as JSON."""
+    """Print a JSON Schema (draft-07): of specs, of saved plans, or of what a command prints as JSON."""
     from netspec.spec.schemas import schemas, text_of
 
     known = schemas()

@@ -33,18 +33,23 @@ class Session:
         """Whether standard output carries JSON."""
         return self.options.output is Output.JSON
 
+    def path_of(self, path: str | None) -> str:
+        """PATH, or its default."""
+        import os
+
+        from netspec.spec.source import default_path
+
+        return path if path is not None else default_path(os.environ)
+
     def load(self, path: str | None, *, locked: bool = False) -> "Loaded":
         """The spec at PATH or at its default; `locked` where only its lock file gives addresses.
 
         Raises SpecError, and UsageError where standard input would need a lock file.
         """
-        import os
-
         from netspec.spec.document import load_document
         from netspec.spec.lockfile import lock_path
-        from netspec.spec.source import default_path
 
-        where = path if path is not None else default_path(os.environ)
+        where = self.path_of(path)
         if locked:
             lock_path(where)  # Standard input has none.
         loaded = load_document(where)
@@ -118,6 +123,7 @@ class Session:
             drift=proposal.drift,
             consequences=proposal.consequences,
             place_of=proposal.intent.place_of,
+            aside=proposal.aside,
         )
 
     def style(self, *, on_stderr: bool = False) -> "Style":

@@ -122,7 +122,7 @@ def _kind_word(resource: Resource) -> str:
 
 
 def field_changes(before: Resource, after: Resource) -> Iterator[FieldChange]:
-    """The compared fields in which two resources of one type differ."""
+    """The fields of a resource that differ, and of which `after` has an opinion."""
     for rule in compared_fields(type(after)):
         wanted = getattr(after, rule.name)
         seen = getattr(before, rule.name)

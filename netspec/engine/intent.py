@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from netspec.core.state import EMPTY, State
 from netspec.diagnostics import Diagnostic
+from netspec.engine.approval import Approval
 from netspec.engine.generation_record import Source
 from netspec.engine.obstacles import PlaceOf
 from netspec.engine.peers import Peer
@@ -31,7 +32,7 @@ class Intent:
     endpoint; `links` the host's own links that it names; `place_of` finds places in the spec; `remarks` says why
     addresses move; `source` is the spec, asked for after `desire`: None where it is not known; `peers` must not be
     locked out either. `files` are the texts of the spec by name, `allowed_removal` how many objects may go where many
-    do.
+    do. With an `approval`, only what is in that is done.
     """
 
     stack: str
@@ -46,3 +47,4 @@ class Intent:
     remarks: Callable[[Present], tuple[Diagnostic, ...]] = unremarkable
     source: Callable[[], Source | None] = lambda: None
     peers: tuple[Peer, ...] = ()
+    approval: Approval | None = None

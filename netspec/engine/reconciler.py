@@ -12,6 +12,7 @@ from netspec.core.state import State, owned_by, provided, prunable
 from netspec.diagnostics import Diagnostic
 from netspec.engine.acceptance import Acceptance, accepted, insist
 from netspec.engine.applied import NOTHING_APPLIED, AppliedRecord, applied_of, drifted
+from netspec.engine.approval import Sight, permitted
 from netspec.engine.consequences import weigh
 from netspec.engine.executor import NotConverged, Restoration, StepProgress, execute, restore, unwatched
 from netspec.engine.guards import Removal, lost_files, removals
@@ -34,7 +35,10 @@ from netspec.kinds.sysctl import IMPLIED, former_sysctls, values_of_links
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A plan, what it was made from, what is in its way, and what is worth a warning."""
+    """A plan, what it was made from, what is in its way, and what is worth a warning.
+
+    What is at the keys `aside` is not as desired, and none of this plan's business.
+    """
 
     intent: Intent
     plan: Plan
@@ -45,6 +49,7 @@ class Proposal:
     diagnostics: tuple[Diagnostic, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
     scope: Scope
+    aside: frozenset[Key] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +74,17 @@ class Reconciler:
     def propose(self, intent: Intent) -> Proposal:
         """Look at the host and plan. Changes nothing.
 
-        Raises SpecError for what the host's state shows of the spec, NetspecError where the host cannot be read.
+        Raises SpecError for what the host's state shows of the spec, Stale where that is not what was approved,
+        NetspecError where the host cannot be read.
         """
         snapshot, scope = self.look(intent)
         observed = observed_state(snapshot)
         leases = self._leases(intent.stack).read()
         present = self._with_new(intent, present_of(snapshot, observed, leases.held))
         wanted = intent.desire(present)
-        plan = make_plan(diff(wanted, observed, prunable(intent.stack, wanted)))
+        sight = Sight(intent.stack, wanted, observed, present.references, intent.place_of)
+        allowed = permitted(intent.approval, sight)
+        plan = make_plan(allowed.changes)
         ground = Ground(
             kernel=self._kernel,
             stack=intent.stack,
@@ -90,6 +98,7 @@ class Reconciler:
         applied = AppliedRecord(self.state_dir, intent.stack).read() if plan else NOTHING_APPLIED
         removal = Removal(intent.stack, plan, wanted, observed, intent.allowed_removal)
         guarded = removals(removal, lost_files(applied, intent.files)) if intent.desire is not nothing else ()
+        remarks = intent.remarks(present) if displaced(present, wanted) else ()
         return Proposal(
             intent=intent,
             plan=plan,
@@ -98,8 +107,9 @@ class Reconciler:
             drift=_own(plan.changes, drifted((change.key for change in plan.changes), wanted, applied.digests)),
             consequences=weigh(ground, (*self._peers, *intent.peers)) if plan else {},
             diagnostics=(*obstacles(ground), *guarded) if plan else (),
-            warnings=(*leases.warnings, *(intent.remarks(present) if displaced(present, wanted) else ())),
+            warnings=(*leases.warnings, *allowed.warnings, *remarks),
             scope=scope,
+            aside=allowed.aside,
         )
 
     def present(self, intent: Intent) -> Present:
@@ -209,6 +219,7 @@ class Reconciler:
         """
         touched = {space for change in proposal.plan.changes for space in _spaces(change)} | {""}
         elsewhere = {key for key, wanted in proposal.desired.items() if not touched.issuperset(spaces_of(wanted))}
+        elsewhere |= proposal.aside
         scope = replace(proposal.scope, netns=frozenset(touched)) if elsewhere else proposal.scope
         observed = observed_state(self._kernel.snapshot(scope))
         rest = make_plan(

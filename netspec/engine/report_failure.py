@@ -107,11 +107,12 @@ def _unclosed(undone: Restoration) -> str:
 
 def _listed(changes: Iterable[Change]) -> str:
     # What people know by name first; elements of tables are many.
-    words = [_words(change) for change in sorted(changes, key=lambda each: each.key.kind == "element")]
+    words = [words_of(change) for change in sorted(changes, key=lambda each: each.key.kind == "element")]
     more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
     return ", ".join(words[:SHOWN]) + more
 
 
-def _words(change: Change) -> str:
+def words_of(change: Change) -> str:
+    """A change in a line: `update link/br0 (mtu 1500 -> 1450)`."""
     fields = ", ".join(f"{each.name} {each.before} -> {each.after}" for each in change.fields)
     return f"{change.action} {change.key}" + (f" ({fields})" if fields else "")

@@ -28,6 +28,10 @@ _U8, _U16, _U32 = struct.Struct("=B"), struct.Struct("=H"), struct.Struct("=I")
 Setting = bool | float
 
 
+Seconds = int | float
+"""A time: whole where it is, also after it has been JSON."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One IFLA_BR_* attribute (`linux/if_link.h`), and the value of a new bridge.
@@ -89,10 +93,10 @@ class OptionedLink(Link):
 
     stp: bool | None = in_place()
     priority: int | None = in_place()
-    forward_delay: float | None = in_place()
-    hello_time: float | None = in_place()
-    max_age: float | None = in_place()
-    ageing_time: float | None = in_place()
+    forward_delay: Seconds | None = in_place()
+    hello_time: Seconds | None = in_place()
+    max_age: Seconds | None = in_place()
+    ageing_time: Seconds | None = in_place()
     group_fwd_mask: int | None = in_place()
     multicast_snooping: bool | None = in_place()
     multicast_querier: bool | None = in_place()

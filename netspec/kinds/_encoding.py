@@ -9,6 +9,14 @@ from pydantic import TypeAdapter, ValidationError
 from netspec.core.resource import Resource
 from netspec.kinds import kinds
 
+PLAN_MAGIC = "netspec_plan"
+"""The key that says that a JSON file is a saved plan, with the version of its format."""
+
+
+def is_saved_plan(text: str) -> bool:
+    """Whether a text is a saved plan, whole or damaged. No spec has such a key."""
+    return text.lstrip()[:1] == "{" and f'"{PLAN_MAGIC}"' in text
+
 
 class Unreadable(Exception):
     """The text is not what `dump` writes."""
@@ -43,6 +51,8 @@ def decode(value: Any) -> Resource | None:  # noqa: ANN401  whatever JSON held
         found = _adapter(value["kind"]).validate_json(json.dumps(fields))
     except ValidationError as error:
         first = error.errors()[0]
-        raise Unreadable(f"{value['kind']}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        # What stands in brackets are pydantic's own ways through a union.
+        field = ".".join(str(step) for step in first["loc"] if "[" not in str(step))
+        raise Unreadable(f"{value['kind']}: {field}: {first['msg']}") from None
     assert isinstance(found, Resource), "adapters make resources"
     return found

@@ -22,7 +22,10 @@ _NARROWEST, _WIDEST = 24, 96
 
 @dataclass(frozen=True, kw_only=True)
 class PlanView:
-    """What a report of a plan needs to know. Without slots: what takes long for a large plan is worked out once."""
+    """What a report of a plan needs to know. What is at the keys `aside` has drifted, and is left alone.
+
+    Without slots: what takes long for a large plan is worked out once.
+    """
 
     host: str
     stack: str
@@ -32,6 +35,7 @@ class PlanView:
     drift: frozenset[Key] = frozenset()
     consequences: Consequences = field(default_factory=dict)
     place_of: Callable[[str], Place | None] = lambda _address: None
+    aside: frozenset[Key] = frozenset()
 
     @cached_property
     def objects(self) -> tuple[ObjectChange, ...]:
@@ -50,6 +54,13 @@ class PlanView:
         """What has moved in the kernel since the last apply; not what this plan will move, and sets again."""
         return self.drift - {change.key for change in self.plan.changes if is_set_again(change)}
 
+    @property
+    def in_sync(self) -> int:
+        """How many objects are as the spec wants them."""
+        differing = {each.address for each in self.objects}
+        resources = (self.desired.get(key) or self.observed.get(key) for key in self.aside)
+        return len(self.known - differing - {object_of(each) for each in resources if each is not None})
+
     @cached_property
     def known(self) -> frozenset[str]:
         """All objects of the stack, in the spec or in the kernel."""
@@ -64,9 +75,11 @@ def render(view: PlanView, style: Style = PLAIN, *, verbose: bool = False) -> st
     total = len(view.known)
     if not objects and not total:
         return f"No changes. Stack {view.stack} owns nothing on this host.\n"
+    if not objects and view.aside:
+        return "No changes. What the plan is about is as planned.\n"
     if not objects:
         return f"No changes. The kernel equals the spec ({_many(total, 'object')}).\n"
-    head = f"{view.host}  stack {view.stack}  {_many(total, 'object')}, {total - len(objects)} in sync"
+    head = f"{view.host}  stack {view.stack}  {_many(total, 'object')}, {view.in_sync} in sync"
     lines = [style.paint("bold", head), ""]
     parts = _parts(objects, view)
     headlines = _headlines(objects, parts, view, style)

@@ -20,7 +20,6 @@ def plan_document(view: PlanView, diagnostics: Iterable[Diagnostic]) -> dict[str
     objects = view.objects
     tally = counts(objects)
     drift = view.drifted
-    in_sync = len(view.known) - len(objects)
     return {
         "format_version": FORMAT_VERSION,
         "stack": view.stack,
@@ -31,7 +30,7 @@ def plan_document(view: PlanView, diagnostics: Iterable[Diagnostic]) -> dict[str
             {"object": each.new, "like": each.old, "command": each.command} for each in view.suggestions(objects)
         ],
         "diagnostics": [as_json(each) for each in diagnostics],
-        "summary": {**tally, "in_sync": in_sync, "objects": len(view.known)},
+        "summary": {**tally, "in_sync": view.in_sync, "objects": len(view.known)},
     }
 
 

@@ -110,24 +110,30 @@ def _resources(reference: str) -> dict[str, Schema]:
 
 
 _RESOURCE: Schema = {"$ref": "#/definitions/Resource"}
+_PERHAPS: Schema = {"anyOf": [_RESOURCE, {"type": "null"}]}
+_CHANGED: Schema = {
+    "address": _text("The kernel object.", examples=["link/redis/eth0"]),
+    "action": {"description": "What is done with it.", "enum": [str(each) for each in Action]},
+    "reason": _text("Why it is replaced, or empty."),
+    "disruption": {"description": "What it does to traffic.", "enum": [str(each) for each in Disruption]},
+}
+_WEIGHED: Schema = {
+    "connections": {
+        "description": "How many established connections it ends, as they are now; null where nobody knows.",
+        "anyOf": [_COUNT, {"type": "null"}],
+    },
+    "lockout": _text("Why this session may end with it, or empty.", examples=["the way leads over br0"]),
+}
 
 
 def _plan_fields() -> Schema:
-    changed: Schema = {"anyOf": [_RESOURCE, {"type": "null"}]}
     change = _object(
         {
-            "address": _text("The kernel object.", examples=["link/redis/eth0"]),
+            **_CHANGED,
             "object": _text("The object of the spec that it belongs to.", examples=["endpoint/redis"]),
-            "action": {"description": "What is done with it.", "enum": [str(each) for each in Action]},
-            "reason": _text("Why it is replaced, or empty."),
-            "disruption": {"description": "What it does to traffic.", "enum": [str(each) for each in Disruption]},
-            "connections": {
-                "description": "How many established connections it ends, as they are now; null where nobody knows.",
-                "anyOf": [_COUNT, {"type": "null"}],
-            },
-            "lockout": _text("Why this session may end with it, or empty.", examples=["the way leads over br0"]),
-            "before": {"description": "The object as it is; null where there is none.", **changed},
-            "after": {"description": "The object as it is to be; null where it goes.", **changed},
+            **_WEIGHED,
+            "before": {"description": "The object as it is; null where there is none.", **_PERHAPS},
+            "after": {"description": "The object as it is to be; null where it goes.", **_PERHAPS},
             "source": _PLACE,
         }
     )

@@ -7,6 +7,7 @@ from typing import Any
 from netspec.kinds._contract import SpecModel
 from netspec.spec.document import document_model
 from netspec.spec.output_schemas import output_schemas
+from netspec.spec.planfile_schema import planfile_schema
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 REFERENCE = "#/definitions/{model}"
@@ -19,7 +20,8 @@ Schema = dict[str, Any]
 def schemas() -> dict[str, Schema]:
     """All schemas by the name that `netspec schema` takes."""
     found = {"spec": spec_schema()}
-    for name, schema in output_schemas(REFERENCE).items():
+    printed = output_schemas(REFERENCE) | {"planfile": planfile_schema(REFERENCE)}
+    for name, schema in printed.items():
         found[name] = {"$schema": DRAFT, "title": schema["title"], **_in_draft_07(schema, {})}
     return found
 

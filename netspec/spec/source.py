@@ -8,11 +8,13 @@ from pathlib import Path
 
 from netspec.diagnostics import Diagnostic, Place
 from netspec.errors import SpecError
+from netspec.kinds._encoding import is_saved_plan
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of one file that are read; 100,000 endpoints are 15 MB."""
 SUFFIXES = (".yaml", ".yml")
 STANDARD_INPUT = "<stdin>"
+_FOR_PLANS = "`netspec apply FILE` carries it out, and `netspec show FILE` shows it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ def _decoded(name: str, content: bytes) -> SourceFile:
         raise _error("NS0104", message, hint, _byte_place(name, content, at)) from None
     if not text.strip():
         raise _error("NS0105", f"{name} is empty", "an empty spec is written: netspec: 1", Place(name, 1, 1))
+    if is_saved_plan(text):
+        raise _error("NS0601", f"{name} is a saved plan, and no spec", _FOR_PLANS)
     return SourceFile(name, text)
 
 

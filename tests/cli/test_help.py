@@ -10,6 +10,8 @@ from tests.cli.running import Done, netspec
 
 COMMANDS = [each.name or "" for each in app.registered_commands]
 
+SCHEMAS = "spec, plan, validate, show, history, generation, check, error, planfile"
+
 
 def help_of(*words: str) -> str:
     """What `--help` prints; it ends well and complains of nothing."""
@@ -62,13 +64,7 @@ def test_the_usage_of_sandbox_shows_where_a_command_goes() -> None:
         ("plan a b", "netspec: got unexpected extra argument(s) (b). See: netspec plan --help\n"),
         ("--stack", "netspec: option '--stack' requires an argument. See: netspec --help\n"),
         ("-q", "netspec: missing command. See: netspec --help\n"),
-        (
-            "schema frob",
-            (
-                'netspec: there is no schema "frob"; there are spec, plan, validate, show, history, generation, check, '
-                "error.\n"
-            ),
-        ),
+        ("schema frob", f'netspec: there is no schema "frob"; there are {SCHEMAS}.\n'),
         ("sandbox a.yaml ls", "netspec: write -- before the command: netspec sandbox a.yaml -- ls\n"),
         ("watch -", "netspec: watch needs a file or a directory: standard input does not change.\n"),
     ],

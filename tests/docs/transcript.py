@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 UPDATE = bool(os.environ.get("UPDATE_DOCS"))
 FENCE = re.compile(r"^```(?P<info>\S[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'\btitle="(?P<name>[^"]+)"')
-DEADLINE = 300
+DEADLINE = 600
 """Seconds for the commands of one page."""
 
 PATIENT = """sleep() { command sleep "$(awk "BEGIN { print 4 * $1 }")"; }"""
