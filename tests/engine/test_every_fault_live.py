@@ -39,7 +39,11 @@ def faults(site: Site, at: int) -> list[tuple[str, FaultyKernel]]:
 def ours(site: Site, proposal: Proposal) -> dict[str, str]:
     """All that the stack owns, in words."""
     observed = observed_state(site.kernel.snapshot(proposal.scope))
-    return {str(key): repr(each) for key, each in observed.items() if owned_by(proposal.intent.stack)(each)}
+    return {
+        str(key): repr(each)
+        for key, each in observed.items()
+        if each.lasting() and owned_by(proposal.intent.stack)(each)
+    }
 
 
 def carried_out(site: Site, proposal: Proposal, broken: FaultyKernel) -> str:

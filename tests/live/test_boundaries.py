@@ -13,6 +13,7 @@ import pytest
 
 from netspec.engine.intent import Intent
 from netspec.errors import Astray, NetspecError, Refused
+from netspec.kernel import namespaces
 from tests import tally
 from tests.host_state import host_state
 from tests.live.boundaries import ERRORS, Calls, Fault, lost, refusing, shortened, watched
@@ -35,11 +36,16 @@ def begin(way: str) -> str:
 
 def carried_out(way: str, calls: Calls) -> int:
     """Plan and carry out with these calls; the exit code it would end with."""
+    home = namespaces.current()
     try:
         with watched(calls):
             reconciler().carry_out(reconciler().propose(WAYS[way]))
     except (NetspecError, Astray) as error:
         return error.exit_code
+    finally:
+        # Who went astray was ended there; this thread goes on.
+        namespaces.enter(home)
+        os.close(home)
     return 0
 
 
