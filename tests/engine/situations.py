@@ -66,7 +66,14 @@ def _asking(example: Example, wanted: State) -> Intent:
     key = example.resource.key()
     inner = frozenset({(key.netns, key.name)} if key.kind == "sysctl" and key.netns else ())
     sysctls = frozenset({key.name} if key.kind == "sysctl" and not key.netns else ())
-    return Intent(stack=STACK, desire=lambda _present: wanted, sysctls=sysctls, inner=inner, links=frozenset({"v0"}))
+    return Intent(
+        stack=STACK,
+        desire=lambda _present: wanted,
+        allowed_removal=len(EXAMPLES),
+        sysctls=sysctls,
+        inner=inner,
+        links=frozenset({"v0"}),
+    )
 
 
 def _creation(site: Site, example: Example) -> Intent:
@@ -116,7 +123,8 @@ def _of_kinds() -> list[Situation]:
             if (type(example.resource).__name__, rule.name) in UNSEEN:
                 continue
             found.append(_of_example(example, f"{rule.name} there", _change(rule.name, back=False)))
-            found.append(_of_example(example, f"{rule.name} back", _change(rule.name, back=True)))
+            if (type(example.resource).__name__, rule.name) not in REFUSED_BACK:
+                found.append(_of_example(example, f"{rule.name} back", _change(rule.name, back=True)))
     return found
 
 
@@ -128,6 +136,8 @@ UNSEEN = {
     ("Qdisc", "discipline"): "only somebody else makes another: it is refused before",
 }
 """What no example changes, and where it is covered, or why it cannot be."""
+REFUSED_BACK = {("File", "marked")}
+"""A file that was let go of is somebody else's, and in the way."""
 
 
 def _dead_name(site: Site) -> Proposal:

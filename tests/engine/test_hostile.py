@@ -104,9 +104,9 @@ def _told(message: str) -> None:
 def remembered(site: Site) -> str:
     """The host, but for forwarding: what that was before us is in our table (ADR 10), and goes when it is flushed.
 
-    Whether an address has an anycast route depends on when its link got its carrier.
+    Redirects follow forwarding. Whether an address has an anycast route depends on when its link got its carrier.
     """
-    text = re.sub(r"(forward(?:ing)?) ?= ?[01]", r"\1", str(site.rows()))
+    text = re.sub(r"(forward(?:ing)?|redirects) ?= ?[01]", r"\1", str(site.rows()))
     return "\n".join(line for line in text.splitlines() if '"type": "anycast"' not in line)
 
 

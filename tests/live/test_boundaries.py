@@ -185,6 +185,7 @@ def real_clocks() -> Iterator[None]:
         time.monotonic, time.time = real, wall
 
 
+@pytest.mark.tallied
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("fault", [stopped, jumped], ids=["stopped", "jumped"])
 def test_time_that_passes_is_no_failure(way: str, fault: Callable[[int], tuple[str, Fault]]) -> None:
@@ -211,6 +212,7 @@ def fill(directory: str) -> None:
             file.write(bytes(4096))
 
 
+@pytest.mark.tallied
 @pytest.mark.parametrize("options", ["size=64k", "nr_inodes=1", "ro"])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_disk_that_is_full_or_read_only_changes_nothing(way: str, options: str) -> None:
@@ -229,6 +231,7 @@ def test_a_disk_that_is_full_or_read_only_changes_nothing(way: str, options: str
         run(f"umount {RUN_DIR}")
 
 
+@pytest.mark.tallied
 @pytest.mark.parametrize("options", ["size=64k", "ro"])
 def test_a_state_directory_that_is_full_or_read_only_loses_but_records(options: str) -> None:
     """The network is what counts: applied, with a warning; what could not be recorded is told."""

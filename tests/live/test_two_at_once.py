@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("fresh_netns")]
 CHANGED = edited(DOCKER0, ("172.17.0.", "172.18.0."), ("6379:6379", "6380:6379"), ("client:", "other:"))
 
 
+@pytest.mark.tallied
 def test_two_commands_at_once_are_one_after_the_other(tmp_path: Path) -> None:
     """Both succeed, and the host is what one of them wants: never a part of each."""
     running = []
