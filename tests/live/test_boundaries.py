@@ -98,7 +98,7 @@ def error_in_turn(number: int) -> tuple[str, Fault]:
 
 FAULTS: dict[str, Callable[[int], tuple[str, Fault]]] = {
     "": error_in_turn,
-    "send": lambda _number: ("lost request", lost),
+    "send": lambda _number: ("request that is never answered", lost),
     "receive": lambda _number: ("short read", shortened),
 }
 """By the name of the calls that they strike; the first strikes all."""
