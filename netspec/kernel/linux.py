@@ -12,6 +12,7 @@ from netspec.kernel.namespaces import RUN_NETNS
 from netspec.kernel.netlink import DumpUnsteady, NoAnswer
 from netspec.kernel.operations import Operation
 from netspec.kernel.port import KernelError, Progress, no_progress
+from netspec.kernel.privileges import require
 from netspec.kernel.reading import read
 from netspec.kernel.sightings import FlowRow, Way
 from netspec.kernel.snapshot import Listener, Scope, Snapshot, TableRow
@@ -112,6 +113,8 @@ class LinuxKernel:
     def _tables(self, stack: str) -> tuple[TableRow, ...]:
         from netspec.kernel.nftables import Nftables  # noqa: PLC0415  importing netspec must not need the library
 
+        # Asked before: the library complains on standard error by itself.
+        require("CAP_NET_ADMIN")
         with Nftables() as tables:
             found = [tables.table("", family, f"netspec-{stack}") for family in ("inet", "bridge")]
         return tuple(table for table in found if table is not None)

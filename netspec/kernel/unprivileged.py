@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 
 from netspec.errors import PrivilegeMissing
 from netspec.kernel.linux import LinuxKernel
-from netspec.kernel.privileges import lacking
 from netspec.kernel.reading import read_sysctl
 from netspec.kernel.snapshot import TableRow
 
@@ -36,11 +35,11 @@ class UnprivilegedKernel(LinuxKernel):
             return {}
 
     def _tables(self, stack: str) -> tuple[TableRow, ...]:
-        # Asked before: the library complains on standard error by itself.
-        if lacking("CAP_NET_ADMIN"):
+        try:
+            return super()._tables(stack)
+        except PrivilegeMissing:
             self._miss("nftables was not read: that needs CAP_NET_ADMIN")
             return ()
-        return super()._tables(stack)
 
     def _miss(self, what: str) -> None:
         if what not in self.unseen:
