@@ -53,6 +53,8 @@ def is_private_directory(path: Path) -> bool:
             return True
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except PermissionError:
+        raise Refused(f"{path} may not be read by user {os.geteuid()}: run netspec as whoever owns it.") from None
     except OSError as error:
         raise Refused(f"cannot read {path}: {error.strerror}.") from None
 
@@ -115,7 +117,7 @@ def write_aside(aside: Path, text: str) -> None:
         with opened_private(aside.parent) as directory:
             _write_aside(aside.name, content, directory)
     except OSError as error:
-        with contextlib.suppress(OSError, Refused):
+        with contextlib.suppress(NetspecError):
             remove_private(aside)
         raise Refused(f"cannot write {aside}: {error.strerror}.") from None
 

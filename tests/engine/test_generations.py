@@ -165,8 +165,14 @@ def power_cut_at(call: int, sync: Callable[[int], None] = unsynced) -> Iterator[
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(os, "fsync", cut("fsync", sync))
         for name in ("rename", "unlink", "mkdir"):
-            patched.setattr(Path, name, cut(name, getattr(Path, name)))
-        patched.setattr(os, "open", cut("open", os.open))
+            patched.setattr(os, name, cut(name, getattr(os, name)))
+        look, make = os.open, cut("open", os.open)
+
+        def opened(path: Any, flags: int, *arguments: Any, **more: Any) -> int:  # noqa: ANN401  likewise
+            found: int = (make if flags & os.O_CREAT else look)(path, flags, *arguments, **more)
+            return found
+
+        patched.setattr(os, "open", opened)
         with contextlib.suppress(PowerCut):
             yield done
             done.append("end")

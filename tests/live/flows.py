@@ -94,6 +94,8 @@ class Talks:
             each.close()
         for server in self._listening.values():
             server.close()
+        self._open.clear()
+        self._listening.clear()
 
     def _connect(self, way: Way) -> Conversation:
         server = self._listening.get(way.server)
