@@ -20,8 +20,8 @@ ELSEWHERE = {
     *("NS0101", "NS0102", "NS0103", "NS0104", "NS0117"),
     # Of what runs, and of the lock file: tests/engine/test_leases.py, tests/kinds/test_addressing.py, test_lockfile.py.
     *("NS0250", "NS0251", "NS0252", "NS0253", "NS0254", "NS0255"),
-    # A thousand lines and more: test_policing.py.
-    "NS0292",
+    # A thousand lines and more: test_policing.py, test_probing.py.
+    *("NS0292", "NS0317"),
 }
 """Codes that no single short text shows."""
 
