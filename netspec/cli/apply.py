@@ -138,12 +138,8 @@ def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     """The whole of apply and destroy: lock, recover, plan, ask, carry out."""
     from netspec.cli.waiting import await_end
     from netspec.engine.gate import beyond
-    from netspec.engine.lock import exclusive
-    from netspec.kernel.privileges import require
 
-    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
-    reconciler = session.reconciler()
-    with exclusive(session.options.run_dir, session.options.lock_timeout):
+    with session.changing() as reconciler:
         proposal = admitted(session, reconciler, intent, always=request.always)
         show_proposal(session, proposal)
         forbidden = (*proposal.diagnostics, *beyond(proposal, request.limits, window=request.confirming.needed))

@@ -25,17 +25,13 @@ def bring_back(session: Session) -> None:
     """
     from netspec.cli.apply import recover
     from netspec.engine.generations import stacks
-    from netspec.engine.lock import exclusive
-    from netspec.kernel.privileges import require
 
     if session.as_json or session.options.json_into is not None:
         raise UsageError("--boot has no JSON form: netspec history --output json shows what it brings.")
-    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
     state_dir = session.options.state_dir
     wanted = (session.options.stack,) if session.options.stack else stacks(state_dir)
-    reconciler = session.reconciler()
     failed: list[int] = []
-    with exclusive(session.options.run_dir, session.options.lock_timeout):
+    with session.changing() as reconciler:
         try:
             recover(session, reconciler)
         except NotRestored as error:

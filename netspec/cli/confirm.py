@@ -37,9 +37,9 @@ def confirm(
     """
     from netspec.cli.waiting import close, not_confirmed
     from netspec.engine.window import Stage, Windows
-    from netspec.kernel.privileges import require
+    from netspec.kernel.privileges import CHANGING, require
 
-    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
+    require(*CHANGING)
     session: Session = context.obj
     reconciler = session.reconciler()
     window = _meant(session.options.stack, Windows(reconciler.run_dir))

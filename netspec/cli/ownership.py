@@ -36,13 +36,9 @@ def hand_over(session: Session, handover: Handover) -> None:
     from netspec.cli.progress import Progress
     from netspec.cli.windows import confirmation
     from netspec.engine.interrupts import interruptible
-    from netspec.engine.lock import exclusive
-    from netspec.kernel.privileges import require
 
-    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
-    reconciler = session.reconciler()
     quiet = session.options.quiet or session.as_json
-    with exclusive(session.options.run_dir, session.options.lock_timeout):
+    with session.changing() as reconciler:
         recover(session, reconciler)
         proposal = handover.propose(reconciler)
         confirmation(reconciler).admit(proposal.intent.stack)

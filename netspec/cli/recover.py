@@ -43,9 +43,9 @@ def recover(
 ) -> None:
     """Undo what an interrupted apply has left, and what was not confirmed in time."""
     from netspec.engine.lock import exclusive
-    from netspec.kernel.privileges import require
+    from netspec.kernel.privileges import CHANGING, require
 
-    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
+    require(*CHANGING)
     session: Session = context.obj
     reconciler = session.reconciler()
     if guard:

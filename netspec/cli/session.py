@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,20 @@ class Session:
         from netspec.kernel.linux import LinuxKernel
 
         return self._reconciler_on(LinuxKernel(ledger=self._ledger))
+
+    @contextmanager
+    def changing(self) -> "Iterator[Reconciler]":
+        """The reconciler, for those who change the host: they may, and nobody else does it at the same time.
+
+        Raises PrivilegeMissing, and Refused where somebody else goes on for too long.
+        """
+        from netspec.engine.lock import exclusive
+        from netspec.kernel.privileges import CHANGING, require
+
+        require(*CHANGING)
+        reconciler = self.reconciler()
+        with exclusive(self.options.run_dir, self.options.lock_timeout):
+            yield reconciler
 
     def onlooker(self) -> "tuple[Reconciler, UnprivilegedKernel]":
         """A reconciler that only looks, as far as this process may, and its kernel, which says what it has not seen."""

@@ -53,10 +53,10 @@ def watch(
     """Apply a spec, then keep it applied: when its files change, and when the kernel drifts."""
     from netspec.engine.triggers import Wake
     from netspec.engine.watcher import Watcher
-    from netspec.kernel.privileges import require
+    from netspec.kernel.privileges import CHANGING, require
     from netspec.spec.source import default_path
 
-    require("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
+    require(*CHANGING)
     gc.enable()  # what runs for months does make garbage, unlike all other commands
     session: Session = context.obj
     where = path if path is not None else default_path(os.environ)
@@ -121,12 +121,10 @@ class _Keeper:
         """Plan, and carry out what there is to do."""
         from netspec.engine.gate import beyond
         from netspec.engine.interrupts import interruptible
-        from netspec.engine.lock import exclusive
         from netspec.report.plan import render
 
         session = self._session
-        reconciler = session.reconciler()
-        with exclusive(session.options.run_dir, session.options.lock_timeout):
+        with session.changing() as reconciler:
             proposal = admitted(session, reconciler, intent)
             forbidden = (*proposal.diagnostics, *beyond(proposal, self._allowed, window=False))
             if forbidden:

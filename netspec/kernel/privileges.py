@@ -12,6 +12,8 @@ _NUMBERS = {
     "CAP_SYS_ADMIN": 21,
 }
 """`linux/capability.h`."""
+CHANGING = ("CAP_NET_ADMIN", "CAP_SYS_ADMIN", "CAP_NET_RAW")
+"""What all that changes a host needs."""
 
 
 def lacking(*names: str) -> list[str]:

@@ -93,6 +93,9 @@ def test_each_of_them_is_needed_and_named(place: Path, missing: str) -> None:
 
     assert (done.code, list(NETNS_DIR.iterdir())) == (77, [])
     assert done.errors.startswith(f"netspec: this needs CAP_{missing.upper()}: run it as root")
+    for words in (("apply", "--boot"), ("forget", "--yes", "endpoint/web"), ("recover",), ("confirm",)):
+        refused = allowed(rest, place, *words)
+        assert (refused.code, refused.errors.startswith(f"netspec: this needs CAP_{missing.upper()}")) == (77, True)
 
 
 @several_users
