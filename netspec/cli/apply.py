@@ -28,7 +28,7 @@ from netspec.cli.windows import (
 )
 from netspec.core.consequence import Limits
 from netspec.engine.generation_names import Standing
-from netspec.errors import NotRestored, Refused, UsageError
+from netspec.errors import NotRestored, UsageError
 
 if TYPE_CHECKING:
     from netspec.cli.gate import Gate
@@ -137,14 +137,12 @@ class Request:
 def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     """The whole of apply and destroy: lock, recover, plan, ask, carry out."""
     from netspec.cli.waiting import await_end
-    from netspec.engine.gate import beyond
+    from netspec.engine.limits import check_within
 
     with session.changing() as reconciler:
         proposal = admitted(session, reconciler, intent, always=request.always)
         show_proposal(session, proposal)
-        forbidden = (*proposal.diagnostics, *beyond(proposal, request.limits, window=request.confirming.needed))
-        if forbidden:
-            raise Refused("Refused: nothing was changed.", diagnostics=forbidden)
+        check_within(proposal, request.limits, window=request.confirming.needed)
         if not proposal.plan:
             session.warn(reconciler.settle(proposal))
             remember(session, proposal, request.back)
@@ -189,7 +187,6 @@ def admitted(session: Session, reconciler: "Reconciler", intent: "Intent", *, al
     recover(session, reconciler)
     pending = confirmation(reconciler)
     pending.admit(intent.stack)
-    pending.settle_lost(intent.stack)
     if not always:
         refuse_if_suspended(session, intent.stack)
     proposal = reconciler.propose(intent)

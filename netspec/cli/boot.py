@@ -68,9 +68,7 @@ def _brought(session: Session, reconciler: "Reconciler", stack: str) -> str:
     from netspec.engine.guards import EVERYTHING
     from netspec.engine.interrupts import interruptible
 
-    pending = confirmation(reconciler)
-    pending.admit(stack)
-    pending.settle_lost(stack)
+    confirmation(reconciler).admit(stack)
     store = generations(session, stack)
     last = store.last_good()
     session.warn(store.warnings)

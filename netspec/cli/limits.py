@@ -30,5 +30,5 @@ AllowLockoutOption = Annotated[
 
 
 def limits(most: Level | None, *, lockout: bool = False) -> Limits:
-    """The options as the gate takes them; everything is allowed but a lockout unless they say otherwise."""
+    """The options as an apply takes them; everything is allowed but a lockout unless they say otherwise."""
     return Limits(most=Disruption[most.name] if most is not None else Disruption.LOCKOUT_RISK, lockout=lockout)

@@ -101,7 +101,7 @@ def plan(
 
 def judged(proposal: "Proposal", allowed: Limits) -> "Proposal":
     """With what an apply within these limits would refuse, and a warning of what it would want a way back for."""
-    from netspec.engine.gate import beyond, risks
+    from netspec.engine.limits import beyond, risks
 
     forbidden = beyond(proposal, allowed, window=True)
     return replace(

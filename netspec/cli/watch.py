@@ -18,7 +18,7 @@ from netspec.cli.plan import AllowRemovalOption
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.core.consequence import Limits
-from netspec.errors import NetspecError, Refused, SpecError, Suspended, UsageError
+from netspec.errors import NetspecError, SpecError, Suspended, UsageError
 
 if TYPE_CHECKING:
     from netspec.engine.intent import Intent
@@ -119,16 +119,14 @@ class _Keeper:
 
     def reconcile(self, intent: "Intent") -> None:
         """Plan, and carry out what there is to do."""
-        from netspec.engine.gate import beyond
         from netspec.engine.interrupts import interruptible
+        from netspec.engine.limits import check_within
         from netspec.report.plan import render
 
         session = self._session
         with session.changing() as reconciler:
             proposal = admitted(session, reconciler, intent)
-            forbidden = (*proposal.diagnostics, *beyond(proposal, self._allowed, window=False))
-            if forbidden:
-                raise Refused("Refused: nothing was changed.", diagnostics=forbidden)
+            check_within(proposal, self._allowed, window=False)
             if not proposal.plan:
                 self._session.warn(reconciler.settle(proposal))
                 remember(session, proposal)

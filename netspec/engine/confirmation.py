@@ -163,7 +163,7 @@ class Confirmation:
             return (Diagnostic("NS0642", message, hint=hint, severity=Severity.WARNING),)
         return ()
 
-    def settle_lost(self, stack: str) -> None:
+    def _settle_lost(self, stack: str) -> None:
         """Of a stack without an open window nothing is pending: its window went with a reboot, or is lost."""
         store = Generations(self._reconciler.state_dir, stack)
         with contextlib.suppress(NetspecError):
@@ -205,7 +205,7 @@ class Confirmation:
                 self.windows.write(each.ended(Stage.UNDONE, INTERRUPTED))
 
     def admit(self, stack: str) -> None:
-        """Raise Refused where an apply of this stack is still to be confirmed."""
+        """Raise Refused where an apply of this stack is still to be confirmed; from then on none of it is pending."""
         for each in self.pending():
             if each.stack == stack:
                 still = Diagnostic(
@@ -214,6 +214,7 @@ class Confirmation:
                     hint=f"netspec confirm --stack {stack} keeps it; with --undo it is taken back",
                 )
                 raise Refused("Refused: nothing was changed.", diagnostics=[still], passes_in=each.left(self.clock))
+        self._settle_lost(stack)
 
     def admit_proposal(self, proposal: Proposal) -> None:
         """Raise Refused where undoing another stack's apply would take away what this one builds on."""

@@ -8,7 +8,7 @@ import pytest
 
 from netspec.core.consequence import Limits
 from netspec.core.resource import Disruption, Key
-from netspec.engine.gate import beyond, lockout_allowed, risks
+from netspec.engine.limits import beyond, lockout_allowed, risks
 from netspec.engine.peers import Peer, addresses_of, protected, session_peers
 from netspec.engine.reconciler import Proposal, Reconciler
 from netspec.kernel.fake import FakeKernel

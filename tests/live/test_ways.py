@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netspec.core.consequence import Limits
-from netspec.engine.gate import beyond
+from netspec.engine.limits import beyond
 from netspec.engine.paths import paths
 from netspec.engine.peers import session_peers
 from netspec.engine.reconciler import Reconciler

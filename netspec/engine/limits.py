@@ -7,6 +7,7 @@ from netspec.core.consequence import Consequence, Limits
 from netspec.core.resource import Disruption
 from netspec.diagnostics import Diagnostic, Severity
 from netspec.engine.reconciler import Proposal
+from netspec.errors import Refused
 
 _EFFECT = {
     Disruption.LIVE: "is changed in place",
@@ -26,6 +27,13 @@ def beyond(proposal: Proposal, limits: Limits, *, window: bool) -> tuple[Diagnos
     """What of a proposal the limits forbid: each object once for its level, each way that is touched."""
     found = [*_too_much(proposal, limits)]
     return (*found, *(() if lockout_allowed(limits, window=window) else _risks(proposal, Severity.ERROR)))
+
+
+def check_within(proposal: Proposal, limits: Limits, *, window: bool) -> None:
+    """Raise Refused where something is in the way of a proposal, or it goes beyond the limits."""
+    forbidden = (*proposal.diagnostics, *beyond(proposal, limits, window=window))
+    if forbidden:
+        raise Refused("Refused: nothing was changed.", diagnostics=forbidden)
 
 
 def risks(proposal: Proposal) -> tuple[Diagnostic, ...]:
