@@ -98,6 +98,28 @@ def test_each_of_them_is_needed_and_named(place: Path, missing: str) -> None:
         assert (refused.code, refused.errors.startswith(f"netspec: this needs CAP_{missing.upper()}")) == (77, True)
 
 
+def test_what_only_reads_and_writes_files_needs_none(place: Path) -> None:
+    """Records of generations, and saved plans."""
+    (place / "spec.yaml").write_text(BASE, encoding="utf-8")
+    assert allowed(NEEDED, place, "plan", "--out", str(place / "plan.json"), str(place / "spec.yaml")).code == 0
+    assert allowed(NEEDED, place, "apply", "--yes", str(place / "spec.yaml")).code == 0
+
+    for words in (("history",), ("show", "1"), ("resume",), ("show", str(place / "plan.json"))):
+        done = allowed("", place, *words)
+        assert (done.code, done.errors) == (0, ""), words
+
+
+def test_checks_on_the_live_host_need_one_more(place: Path) -> None:
+    """To stand in where nobody listens."""
+    (place / "spec.yaml").write_text(f"{BASE}checks: [{{from: web, to: db:80}}]\n", encoding="utf-8")
+    assert allowed(NEEDED, place, "apply", "--yes", str(place / "spec.yaml")).code == 0
+    refused = allowed(NEEDED, place, "check", str(place / "spec.yaml"))
+    asked = allowed(f"{NEEDED},net_bind_service", place, "check", str(place / "spec.yaml"))
+
+    assert (refused.code, "this needs CAP_NET_BIND_SERVICE: " in refused.errors) == (77, True)
+    assert (asked.code, asked.errors) == (0, "")
+
+
 @several_users
 def test_a_plan_needs_nothing_where_nothing_is_ours(place: Path) -> None:
     """It says what it has not seen, and is right about the rest."""
