@@ -140,6 +140,16 @@ def code_of(text: str) -> str:
     return "\n".join(each for each in code if not each.lstrip(" ").startswith("```text"))
 
 
+def test_the_map_has_all_of_the_engine_and_nothing_else() -> None:
+    """Whoever looks for a module finds in docs/architecture.md what it belongs to."""
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("\n## The engine\n")[2].partition("\n\nCommands ")[0]
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ")][1:]
+    drawn = sorted(set(re.findall(r"`(\w+)`", " ".join(rows))))
+
+    assert sorted(path.stem for path in (ROOT / "netspec" / "engine").glob("[!_]*.py")) == drawn
+
+
 def test_commands_that_are_mentioned_exist() -> None:
     """`netspec NAME` and `make NAME`, wherever code shows them."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
