@@ -51,7 +51,6 @@ def show(
     Of a number, that generation is shown; of a file that `netspec plan --out` has written, the plan as it was printed.
     The stack is that of --stack, else `default`.
     """
-    from netspec.engine.intent import Intent
     from netspec.report.topology import owned, render, show_document
 
     session: Session = context.obj
@@ -63,7 +62,7 @@ def show(
         _show_plan(session, plan)
         return
     stack = session.options.stack or "default"
-    resources = owned(session.reconciler().propose(Intent(stack=stack)).observed, stack)
+    resources = owned(session.reconciler().observed(stack), stack)
     shown = resources if address is None else _named(address, resources, stack)
     session.document(lambda: show_document(shown, stack))
     if not session.as_json:

@@ -187,8 +187,7 @@ def _refusal(intent: Intent, wanted: Resource, code: str, message: str, hint: st
 def objects_of(reconciler: Reconciler, stack: str) -> frozenset[str]:
     """The objects that a stack has on this host."""
     ours = owned_by(stack)
-    observed = reconciler.propose(Intent(stack=stack)).observed
-    return frozenset(each.owner for each in observed.values() if ours(each) and each.owner)
+    return frozenset(each.owner for each in reconciler.observed(stack).values() if ours(each) and each.owner)
 
 
 def present_of(reconciler: Reconciler, intent: Intent, addresses: Iterable[str]) -> list[str]:

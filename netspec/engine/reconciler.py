@@ -232,6 +232,10 @@ class Reconciler:
         if rest:
             raise NotConverged(rest)
 
+    def observed(self, stack: str) -> State:
+        """What there is, and what of it is a stack's. Raises NetspecError where the host cannot be read."""
+        return observed_state(self.look(Intent(stack=stack))[0])
+
     def look(self, intent: Intent) -> tuple[Snapshot, Scope]:
         """What an intent asks of the host, and in what scope. Raises NetspecError where it cannot be read."""
         # What every stack is likely to have changed is asked for at once: a second look is as dear as the first.
