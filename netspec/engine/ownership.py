@@ -14,6 +14,7 @@ from netspec.engine.marking import marked
 from netspec.engine.observation import observed_state
 from netspec.engine.reconciler import Proposal, Reconciler
 from netspec.kernel.snapshot import Scope, Snapshot
+from netspec.kinds.address import Address
 from netspec.kinds.file import File
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.netns import Netns
@@ -21,6 +22,9 @@ from netspec.kinds.veth import Veth
 
 MARKABLE = frozenset({"link", "netns", "address", "route", "neighbor", "file", "element"})
 """Classes of keys whose mark can be changed on the living object."""
+
+ADDRESS_MARK = "address-mark"
+"""The feature of the kernel to change the mark of an IPv4 address that is there."""
 
 Choice = Callable[[Resource], bool]
 """Which resources are meant."""
@@ -43,7 +47,9 @@ def adoption(reconciler: Reconciler, intent: Intent, chosen: Choice) -> Proposal
     changes = tuple(_marking(Action.ADOPT, look.observed, after, marks))
     foreign = {key for key in meant if (found := look.observed.get(key)) is not None and found.mark is None}
     differences = [each for each in diff(wanted, after, lambda _resource: False) if each.key in foreign]
-    problems = (*_unavailable(meant, look, after, intent), *_mismatches(differences, intent))
+    hint = "remove it by hand and adopt again: the next apply makes it anew; or use Linux 6.4 or later"
+    fixed = _fixed(reconciler, intent, changes, hint)
+    problems = (*_unavailable(meant, look, after, intent), *_mismatches(differences, intent), *fixed)
     warnings = tuple(_to_come(differences, intent))
     return look.proposal(intent, changes, after, diagnostics=problems, warnings=() if problems else warnings)
 
@@ -58,7 +64,9 @@ def forgetting(reconciler: Reconciler, stack: str, chosen: Choice) -> Proposal:
     look = _Look(replace(snapshot, claimed=links), replace(scope, claimed=links), stack)
     marks = {key: None for key in meant if key.kind in MARKABLE}
     after = observed_state(marked(look.snapshot, marks))
-    return look.proposal(intent, tuple(_marking(Action.FORGET, look.observed, after, marks)), after)
+    changes = tuple(_marking(Action.FORGET, look.observed, after, marks))
+    hint = "remove it by hand, forget, and add it again; or use Linux 6.4 or later"
+    return look.proposal(intent, changes, after, diagnostics=tuple(_fixed(reconciler, intent, changes, hint)))
 
 
 @dataclass(frozen=True)
@@ -132,6 +140,16 @@ def _marking(action: Action, before: State, after: State, marks: Mapping[Key, Ma
             fields = tuple(field_changes(old, new))
             if fields:
                 yield Change(key, action, old, new, fields)
+
+
+def _fixed(reconciler: Reconciler, intent: Intent, changes: Iterable[Change], hint: str) -> Iterator[Diagnostic]:
+    """IPv4 addresses whose mark is to change, on a kernel that would accept it and leave them as they are."""
+    marks = [each for each in changes if isinstance(each.resource, Address) and each.resource.address.version == 4]
+    marks = [each for each in marks if any(field.name == "marked" for field in each.fields)]
+    for words in (reconciler.missing_features([ADDRESS_MARK]) if marks else {}).values():
+        for change in marks:
+            message = f"this kernel cannot change the mark of {change.key} in place: {words}"
+            yield _refusal(intent, change.resource, "NS0708", message, hint)
 
 
 def _unavailable(meant: State, look: _Look, after: State, intent: Intent) -> Iterator[Diagnostic]:

@@ -10,15 +10,18 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import ip_interface
 from pathlib import Path
 
 from netspec.errors import PrivilegeMissing
 from netspec.kernel import rtnetlink as rt
+from netspec.kernel import rtnetlink_rows as rows
 from netspec.kernel.namespaces import come_back
 from netspec.kernel.netlink import Channel
 from netspec.kernel.nftables import Nftables
-from netspec.kernel.operations import LinkSet, TableAdd, TableDelete
+from netspec.kernel.operations import AddressAdd, LinkSet, TableAdd, TableDelete
 from netspec.kernel.port import KernelError
 from netspec.kernel.reading import read_sysctl
 from netspec.kernel.traffic_trials import try_bucket, try_redirect
@@ -35,6 +38,8 @@ _IFLA_BR_VLAN_FILTERING = 7
 _SOL_NETLINK, _NETLINK_EXT_ACK = 270, 11
 _NLM_F_CAPPED = 0x100
 _NLMSGERR_ATTR_MSG = 1
+_LO = 1
+_SOME_PROTOCOL = 110
 
 _TABLE = "netspec-probe"
 _CHAINS = {
@@ -64,8 +69,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def missing_features(features: Iterable[str]) -> Mapping[str, str]:
     """Those that the kernel lacks, each with its words.
 
-    There are `bridge`, `bridge-vlan`, `br-netfilter`, `veth`, `netns`, `sctp`, `live-rename`, those of nftables that
-    begin with `nft`, and for limits `ifb`, `tbf` and `ingress`.
+    There are `bridge`, `bridge-vlan`, `br-netfilter`, `veth`, `netns`, `sctp`, `live-rename`,
+    `address-mark`, those of nftables that begin with `nft`, and for limits `ifb`, `tbf` and `ingress`.
 
     Raises PrivilegeMissing where trying is not allowed, LibraryMissing where libnftables is not installed,
     ValueError for a feature that has no trial.
@@ -146,9 +151,29 @@ def _try_live_rename(_name: str) -> None:
     """Rename `lo` while it is up: EBUSY before Linux 6.2."""
     wanted = (LinkSet(name="lo", up=True), LinkSet(name="lo", rename="probe"))
     with Channel(DEADLINE) as channel:
-        for answer in channel.request([rt.link_set(each, lambda _netns, _link: 1) for each in wanted]):
-            if answer.number:
-                raise KernelError(answer.number, None, answer.words)
+        _ask(channel, [rt.link_set(each, _index) for each in wanted])
+
+
+def _try_address_mark(_name: str) -> None:
+    """Give an IPv4 address that is there another IFA_PROTO: before Linux 6.4 it keeps its own, and no error says so."""
+    plain = AddressAdd(link="lo", address=ip_interface("192.0.2.1/32"))
+    wanted = replace(plain, protocol=_SOME_PROTOCOL)
+    with Channel(DEADLINE) as channel:
+        _ask(channel, [rt.address_add(each, _index) for each in (plain, wanted)])
+        dump = channel.dump(rt.GETADDR, rt.ifaddrmsg.pack(rt.AF_INET, 0, 0, 0, 0))
+    found = [row.protocol for row in (rows.address("", {_LO: "lo"}, body) for body in dump) if row is not None]
+    if _SOME_PROTOCOL not in found:
+        raise KernelError(errno.EOPNOTSUPP, None, "IFA_PROTO stays as it was")
+
+
+def _ask(channel: Channel, messages: Sequence[rt.Message]) -> None:
+    for answer in channel.request(messages):
+        if answer.number:
+            raise KernelError(answer.number, None, answer.words)
+
+
+def _index(_netns: str, _link: str) -> int:
+    return _LO
 
 
 def _try_link(kind: str) -> None:
@@ -219,6 +244,7 @@ _TRIALS: Mapping[str, Callable[[str], None]] = {
     "veth": _try_link,
     "ifb": _try_link,
     "live-rename": _try_live_rename,
+    "address-mark": _try_address_mark,
     "tbf": lambda _name: try_bucket(DEADLINE),
     "ingress": lambda _name: try_redirect(DEADLINE),
     **dict.fromkeys(_CHAINS, _try_table),

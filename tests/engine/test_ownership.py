@@ -17,6 +17,7 @@ from netspec.kernel.fake_host import Flow
 from netspec.kernel.faulty import Crash, FaultyKernel
 from netspec.kernel.operations import (
     AddressAdd,
+    AddressDelete,
     LinkAdd,
     LinkSet,
     NeighborAdd,
@@ -382,6 +383,53 @@ def test_a_kernel_that_cannot_rename_what_is_up(in_memory: Site) -> None:
     proposal = moving(in_memory.reconciler(), intent(edited(BASE, ("  db:", "  dc:"))), "endpoint/db", "endpoint/dc")
 
     assert [each.code for each in proposal.diagnostics] == ["NS0707"]
+
+
+def forget_it(site: Site) -> Proposal:
+    """Let go of what HAND_MADE describes."""
+    return forgetting(site.reconciler(), "default", parts_of("bridge/br0", "endpoint/web"))
+
+
+def adopt_it(site: Site) -> Proposal:
+    """Take over what HAND_MADE describes."""
+    return adoption(site.reconciler(), intent(HAND_MADE), parts_of("bridge/br0", "endpoint/web"))
+
+
+@pytest.mark.parametrize("propose", [adopt_it, forget_it])
+def test_a_kernel_that_leaves_the_marks_of_ipv4_addresses(in_memory: Site, propose: Callable[[Site], Proposal]) -> None:
+    """Linux before 6.4: each is named, nothing is tried; without them all goes on, and the next apply makes them."""
+    in_memory.kernel.execute(BY_HAND)
+    if propose is forget_it:
+        take_over(in_memory, HAND_MADE, "bridge/br0", "endpoint/web")
+    fake(in_memory).unsupported = frozenset({"address-mark"})
+    before = in_memory.rows()
+    proposal = propose(in_memory)
+
+    assert [(each.code, each.address, each.message) for each in proposal.diagnostics] == [
+        ("NS0708", owner, f"this kernel cannot change the mark of {key} in place: Operation not supported")
+        for owner, key in (("bridge/br0", "address/br0/10.1.0.1/24"), ("endpoint/web", "address/web/eth0/10.1.0.9/24"))
+    ]
+    with pytest.raises(Refused):
+        in_memory.reconciler().enact(proposal)
+    assert differing(in_memory.rows(), before) == []
+
+    for netns, link, address in (("", "br0", "10.1.0.1/24"), ("web", "eth0", "10.1.0.9/24")):
+        in_memory.kernel.execute([AddressDelete(netns=netns, link=link, address=ip_interface(address))])
+    in_memory.reconciler().enact(propose(in_memory))
+    if propose is adopt_it:
+        in_memory.apply(HAND_MADE)
+        assert in_memory.steps(HAND_MADE) == []
+
+
+def test_a_kernel_that_leaves_them_changes_other_marks(in_memory: Site) -> None:
+    """Of what has no IPv4 address, and of IPv6 ones, which every kernel changes."""
+    spec = "netspec: 1\nbridges: {br0: {subnets: [2001:db8::/64]}, br1: {}}\n"
+    in_memory.apply(spec)
+    fake(in_memory).unsupported = frozenset({"address-mark"})
+    let_go(in_memory, "default", "bridge/br0", "bridge/br1")
+    proposal = take_over(in_memory, spec, "bridge/br0", "bridge/br1")
+
+    assert "address/br0/2001:db8::1/64" in {str(change.key) for change in proposal.plan.changes}
 
 
 HANDOVERS: dict[str, tuple[str, Callable[[Site], Proposal]]] = {

@@ -3,6 +3,8 @@
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,10 @@ import pytest
 from netspec.errors import PrivilegeMissing
 from netspec.kernel import features
 from netspec.kernel.features import missing_features
+from netspec.kernel.linux import LinuxKernel
+from netspec.kernel.operations import AddressAdd
 from netspec.kernel.port import KernelError
+from netspec.kernel.snapshot import Scope
 from tests.packets.lab import Lab
 
 pytestmark = pytest.mark.kernel
@@ -91,6 +96,25 @@ def test_sctp_is_known_to_conntrack_or_it_is_said(lab: Lab, monkeypatch: pytest.
 
     said = lab.run(lambda: dict(missing_features(["sctp"])))
     assert said == {"sctp": "conntrack does not know SCTP — Protocol not supported (EPROTONOSUPPORT)"}
+
+
+@needs_root
+def test_a_trial_says_whether_marks_of_ipv4_addresses_change(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says is what the kernel does to an address of the host; one that ignores what is asked is found out."""
+    address = AddressAdd(link="lo", address=ip_interface("192.0.2.7/32"))
+    lacking = {"address-mark": "IFA_PROTO stays as it was — Operation not supported (ENOTSUP)"}
+
+    def change() -> set[int]:
+        kernel = LinuxKernel()
+        for each in (replace(address, protocol=110), address):
+            kernel.execute([each])
+        rows = kernel.snapshot(Scope(stack="none")).addresses
+        return {row.protocol for row in rows if row.address == address.address}
+
+    changes = lab.run(change) == {0}
+    assert lab.run(lambda: missing_features(["address-mark"])) == ({} if changes else lacking)
+    monkeypatch.setattr(features, "replace", lambda operation, **_: operation)
+    assert lab.run(lambda: missing_features(["address-mark"])) == lacking
 
 
 @needs_root
