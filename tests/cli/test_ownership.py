@@ -15,7 +15,7 @@ WWW = SPEC.replace("  web:", "  www:")
 
 
 @pytest.fixture
-def applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def applied(fresh_netns: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:  # noqa: ARG001  it must be first
     """A spec that is in force, in the current directory."""
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "netspec.yaml"
