@@ -39,6 +39,17 @@ if TYPE_CHECKING:
 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Go on without asking.")]
 
+NOT_AT_BOOT = (
+    "confirm_within",
+    "confirm_if_checks_pass",
+    "wait",
+    "max_disruption",
+    "allow_removal",
+    "locked",
+    "replan_if_stale",
+)
+"""Options that `--boot` would not heed."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -88,8 +99,7 @@ def apply(
 
     session: Session = context.obj
     if boot:
-        if path is not None:
-            raise UsageError("--boot takes no PATH: it brings what the state directory holds.")
+        _check_boot(context)
         bring_back(session)
         return
     where = session.path_of(path)
@@ -113,6 +123,16 @@ def apply(
         confirming=confirmed_by_checks(asked, session, loaded) if confirm_if_checks_pass else asked,
     )
     bring_about(session, intent, request)
+
+
+def _check_boot(context: typer.Context) -> None:
+    """Raises UsageError where something is asked of a boot that it does not do: no window would be opened, say."""
+    if context.params["path"] is not None:
+        raise UsageError("--boot takes no PATH: it brings what the state directory holds.")
+    for name in NOT_AT_BOOT:
+        if context.params[name]:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"--boot and {option} do not go together: a boot asks nothing and limits nothing.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ from netspec.kernel.faulty import FaultyKernel
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Scope
 from netspec.spec.schemas import schemas
+from tests.cli.running import netspec
 from tests.engine.test_gitops import git
 
 ONE = "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/24]}}\nendpoints: {a: {bridge: br0}, b: {bridge: br0}}\n"
@@ -528,6 +529,29 @@ def test_a_damaged_generation_is_passed_over_at_boot(host: Host, capsys: pytest.
 
     assert host.rows() == then
     assert "warning[NS0643]: generation 2 of stack default is left out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--confirm-within=90s",
+        "--confirm-if-checks-pass",
+        "--wait",
+        "--max-disruption=live",
+        "--allow-removal=1",
+        "--locked",
+        "--replan-if-stale",
+    ],
+)
+def test_a_boot_takes_no_option_that_it_would_not_heed(option: str, tmp_path: Path) -> None:
+    """Who asks for a confirm window, or a limit, must not be left to believe that there is one."""
+    done = netspec(
+        "apply", "--boot", option, "--state-dir", str(tmp_path / "state"), "--run-dir", str(tmp_path / "run")
+    )
+
+    assert (done.code, done.out) == (64, "")
+    assert f"--boot and {option.partition('=')[0]} do not go together" in done.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_boot_has_no_json_form(host: Host) -> None:
