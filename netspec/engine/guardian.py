@@ -87,12 +87,23 @@ class Guardian:
             return None
 
     def _look(self) -> Window | None:
-        """The window, None where it is over. Where its file was lost it was not confirmed: what is known holds."""
+        """The window, None where it is over. Where its file was lost it was not confirmed: what is known holds.
+
+        It is written again then: who applies in between must not believe that nothing is pending, and be undone.
+        """
         with contextlib.suppress(Refused, OSError):
             found = self.confirmation.windows.read(self.stack)
             if found is not None:
                 self._known = None if found.over else found
+            elif self._known is not None and self._known.stage is Stage.PENDING:
+                self._write_again(self._known)
         return self._known
+
+    def _write_again(self, window: Window) -> None:
+        """Under the lock, and where there is none still: an apply may be about to open another one."""
+        with contextlib.suppress(NetspecError, OSError), exclusive(self.reconciler.run_dir, 0):
+            if self.confirmation.windows.read(window.stack) is None:
+                self.confirmation.windows.write(window)
 
     def _watch_the_apply(self, window: Window) -> None:
         """An apply that died is undone at once, one that is stuck is ended first."""

@@ -338,6 +338,25 @@ def test_the_guardian_undoes_where_the_run_directory_was_lost(in_memory: Site, t
     assert in_memory.rows() == before
 
 
+def test_the_guardian_writes_again_what_was_lost(in_memory: Site, time: Time) -> None:
+    """Or an apply would go through, be on record as good, and be undone with the window that nobody knew of."""
+    before = in_memory.rows()
+    window = opened(in_memory, time)
+    seen: list[Window | None] = []
+
+    def lose_once() -> None:
+        if not seen:
+            shutil.rmtree(in_memory.reconciler().run_dir)
+        seen.append(windows(in_memory).read("default"))
+
+    time.meanwhile = lose_once
+    assert guardian(in_memory, time).run() is not None
+
+    assert (seen[0], seen[1]) == (None, window)
+    assert in_memory.rows() == before
+    assert stage(in_memory) == (Stage.UNDONE, NOBODY)
+
+
 class Stubborn(FaultyKernel):
     """Refuses everything for a while."""
 
