@@ -66,6 +66,7 @@ def adopt(
             nothing="Nothing to adopt: there is nothing of this that is not ours.",
             done="Adopted",
             yes=yes,
+            spec=intent,
         ),
     )
 

@@ -58,6 +58,7 @@ def move(
             nothing=f"Nothing to rename: {target} has the names that the spec gives it.",
             done=f"Moved {old}" if old == target else f"Moved {old} to {target}",
             yes=yes,
+            spec=intent,
         ),
     )
 

@@ -1,6 +1,7 @@
 """What adopt, forget and move share: lock, recover, plan, ask, carry out; and which objects are meant."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from netspec.errors import NetspecError, Refused
 
 if TYPE_CHECKING:
     from netspec.core.resource import Resource
+    from netspec.engine.intent import Intent
     from netspec.engine.reconciler import Proposal, Reconciler
 
 SHOWN = 20
@@ -21,13 +23,17 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """What is done with what: `propose` makes the plan; the rest is told."""
+    """What is done with what: `propose` makes the plan; the rest is told.
+
+    `spec` is what it is done for: where the kernel equals it afterwards, it is what a boot shall bring.
+    """
 
     propose: "Callable[[Reconciler], Proposal]"
     question: str
     nothing: str
     done: str
     yes: bool
+    spec: "Intent | None" = None
 
 
 def hand_over(session: Session, handover: Handover) -> None:
@@ -54,9 +60,24 @@ def hand_over(session: Session, handover: Handover) -> None:
             raise typer.Exit(1)
         with Progress(quiet=quiet) as progress, interruptible(progress) as step:
             reconciler.enact(proposal, step)
+        if handover.spec is not None:
+            _on_record(session, reconciler, handover.spec)
     print_document(session, proposal)
     number = len(proposal.plan.changes)
     session.say(f"{handover.done}: {number} kernel object{'' if number == 1 else 's'}. Verified.")
+
+
+def _on_record(session: Session, reconciler: "Reconciler", spec: "Intent") -> None:
+    """Make a spec that the kernel equals a generation: a boot would undo a move by bringing the one before."""
+    from netspec.cli.generations import remember, suspensions
+
+    if suspensions(session, spec.stack):
+        return  # It stays where it was pinned.
+    with suppress(NetspecError):  # What was done is done, and verified.
+        now = reconciler.propose(spec)
+        if not now.plan and not now.diagnostics:
+            session.warn(reconciler.settle(now))
+            remember(session, now)
 
 
 def _show(session: Session, proposal: "Proposal") -> None:

@@ -73,6 +73,20 @@ def test_let_go_taken_back_and_renamed(applied: Path) -> None:
     assert run("ip netns list").split() == ["db", "www"] or "www" in run("ip netns list")
 
 
+def test_a_boot_after_a_move_brings_the_new_name(applied: Path) -> None:
+    """A move whose plan is empty is a generation: or the boot would rebuild what was renamed, under its old name."""
+    applied.write_text(WWW, encoding="utf-8")
+    assert netspec("move", "--yes", "--quiet", "endpoint/web", "endpoint/www").code == 0
+    before = host_state()
+
+    boot = netspec("apply", "--boot")
+    past = json.loads(netspec("history", "--output", "json").out)
+
+    assert (boot.code, boot.out) == (0, "Stack default: as generation 2 wants it.\n")
+    assert host_state() == before
+    assert past["last_good"] == 2
+
+
 def test_two_stacks_cannot_take_from_each_other(applied: Path) -> None:
     """The other one's adopt is refused, and says whose it is."""
     applied.write_text(SPEC.replace("netspec: 1", "netspec: 1\nstack: thieves"), encoding="utf-8")
