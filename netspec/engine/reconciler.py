@@ -21,6 +21,7 @@ from netspec.engine.journal import Entry, Journal, entry_of
 from netspec.engine.leases import LeaseRecord, displaced, leases_text
 from netspec.engine.observation import observed_state
 from netspec.engine.obstacles import Ground, obstacles
+from netspec.engine.parting import bereaved
 from netspec.engine.peers import Peer
 from netspec.engine.presence import present_of
 from netspec.engine.report_failure import explained
@@ -107,7 +108,7 @@ class Reconciler:
             drift=_own(plan.changes, drifted((change.key for change in plan.changes), wanted, applied.digests)),
             consequences=weigh(ground, (*self._peers, *intent.peers)) if plan else {},
             diagnostics=(*obstacles(ground), *guarded) if plan else (),
-            warnings=(*leases.warnings, *allowed.warnings, *remarks),
+            warnings=(*leases.warnings, *allowed.warnings, *remarks, *bereaved(plan.changes, intent.stack, observed)),
             scope=scope,
             aside=allowed.aside,
         )

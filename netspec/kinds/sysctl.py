@@ -26,6 +26,8 @@ IMPLIED = frozenset({*FOLLOWERS, *(name for followers in FOLLOWERS.values() for 
 _OF_LINKS = re.compile(r"net\.(ipv[46])\.conf\.(?!(?:all|default)\.)[^.]+\.forwarding")
 """`forwarding` of single links, which the kernel sets along too."""
 _LEADERS = {"ipv4": "net.ipv4.ip_forward", "ipv6": "net.ipv6.conf.all.forwarding"}
+FORWARDING = frozenset(_LEADERS.values())
+"""Those that decide whether the host forwards at all, by family."""
 _FORWARDING = 1
 """IPV4_DEVCONF_FORWARDING (`linux/ip.h`)."""
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}")
