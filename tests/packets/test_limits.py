@@ -21,8 +21,8 @@ pytestmark = [
 PORT = 5001
 SECONDS = 0.8
 """How long each flow is measured."""
-ATTEMPTS = 4
-"""A machine that is busy elsewhere may keep a flow below its rate; nothing lets it run above."""
+PATIENCE = 60.0
+"""How long a flow may take to reach its rate once: a busy machine may keep it below; nothing lets it run above."""
 
 
 def spec(limit: str) -> str:
@@ -80,7 +80,8 @@ def megabits(lab: Lab, source: str, target: str, address: str) -> float:
 
 def held(lab: Lab, flow: tuple[str, str, str], limit: float) -> bool:
     """Whether a flow runs within 10 % of a limit."""
-    for _ in range(ATTEMPTS):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
         measured = megabits(lab, *flow)
         assert measured < limit * 1.1
         if measured > limit * 0.9:
