@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from netspec.core.resource import Disruption, FieldRule, Key, Policy, Resource, compared_fields
+from netspec.core.resource import ANY, Disruption, FieldRule, Key, Policy, Resource, compared_fields
 from netspec.core.state import State, dependents, provided
 
 
@@ -54,6 +54,12 @@ class Change:
         found = self.after if self.after is not None and self.action is not Action.FORGET else self.before
         assert found is not None, "a change has at least one side"
         return found
+
+    @property
+    def stuck(self) -> tuple[FieldChange, ...]:
+        """The fields that cannot change on the living object."""
+        fixed = self.before.stuck() if self.before is not None else ()
+        return tuple(each for each in self.fields if each.rule.policy is Policy.REPLACES or each.name in fixed)
 
     def disturbs(self) -> Iterator[Key]:
         """What the kernel changes along: what followed the old side, and what follows the new one."""
@@ -110,11 +116,11 @@ def _compare(key: Key, before: Resource | None, after: Resource) -> Change | Non
     fields = tuple(field_changes(before, after))
     if not fields:
         return None
-    stuck = [each.name for each in fields if each.rule.policy is Policy.REPLACES]
-    if stuck:
-        reason = f"{', '.join(stuck)} cannot change in place"
-        return Change(key, Action.REPLACE, before, after, fields, reason)
-    return Change(key, Action.UPDATE, before, after, fields)
+    update = Change(key, Action.UPDATE, before, after, fields)
+    if update.stuck:
+        reason = f"{', '.join(each.name for each in update.stuck)} cannot change in place"
+        return replace(update, action=Action.REPLACE, reason=reason)
+    return update
 
 
 def _kind_word(resource: Resource) -> str:
@@ -210,6 +216,7 @@ def _set_again(changes: dict[Key, Change], desired: State, observed: State) -> N
                 reason = f"{change.key} changes it"
                 changes[key] = Change(key, Action.UPDATE, before, after, reason=reason)
     changing = {(each.key, field.name) for each in changes.values() for field in each.fields}
+    changing |= {(each.key, ANY) for each in changes.values() if each.action is Action.REPLACE}
     for key, after in desired.items() if changing else ():
         swept = next((source for source in after.swept_by() if source in changing), None)
         if swept is not None and key not in changes:

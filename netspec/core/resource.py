@@ -25,6 +25,10 @@ class Disruption(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
+ANY = ""
+"""In place of a field's name: all of them."""
+
+
 class Policy(StrEnum):
     """What a difference in a field leads to."""
 
@@ -153,11 +157,18 @@ class Resource:
         return iter(())
 
     def swept_by(self) -> Iterator[tuple[Key, str]]:
-        """Keys and fields of other resources: where such a field changes in place, the kernel drops this."""
+        """Keys and fields of other resources: where such a field changes, the kernel drops this.
+
+        ANY where it does so when that resource is made anew.
+        """
         return iter(())
 
     def hidden(self) -> Collection[str]:
         """Fields whose value the kernel does not show just now, whatever stands in them: they are not compared."""
+        return ()
+
+    def stuck(self) -> Collection[str]:
+        """Fields that this kernel does not change on this object, though others do: it is made anew."""
         return ()
 
     def effect(self, rule: "FieldRule", after: object) -> Disruption:

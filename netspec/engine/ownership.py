@@ -6,7 +6,7 @@ from functools import cached_property
 
 from netspec.core.change import Action, Change, diff, field_changes
 from netspec.core.plan import make_plan
-from netspec.core.resource import Key, Mark, Policy, Resource
+from netspec.core.resource import Key, Mark, Resource
 from netspec.core.state import State, owned_by
 from netspec.diagnostics import Diagnostic, Severity
 from netspec.engine.intent import Intent
@@ -174,8 +174,7 @@ def _mismatches(differences: list[Change], intent: Intent) -> Iterator[Diagnosti
     """What the next apply would have to rebuild."""
     for change in differences:
         if change.action is Action.REPLACE and not change.reason.startswith("goes with"):
-            stuck = (each for each in change.fields if each.rule.policy is Policy.REPLACES)
-            values = ", ".join(f"{each.name} is {each.before}, not {each.after}" for each in stuck)
+            values = ", ".join(f"{each.name} is {each.before}, not {each.after}" for each in change.stuck)
             message = f"{change.key} is not what the spec says: {values or change.reason}"
             hint = "change the spec, or remove it: an apply would have to rebuild it"
             yield _refusal(intent, change.resource, "NS0702", message, hint)

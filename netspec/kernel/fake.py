@@ -75,11 +75,10 @@ class FakeKernel:
 
     def __init__(self, *, unsupported: Iterable[str] = (), listening: Iterable[Listener] = ()) -> None:
         """See the class."""
-        self.unsupported = frozenset(unsupported)
         self.listening = list(listening)
         self.countless = False
         """Whether there are more flows than can be read."""
-        self.host = Host()
+        self.host = Host(unsupported=frozenset(unsupported))
         new_space(self.host, "", "")
 
     def snapshot(self, scope: Scope) -> Snapshot:
@@ -120,11 +119,11 @@ class FakeKernel:
 
     def missing_features(self, features: Iterable[str]) -> Mapping[str, str]:
         """Those of `features` in `unsupported`."""
-        return {feature: "Operation not supported" for feature in features if feature in self.unsupported}
+        return {feature: "Operation not supported" for feature in features if feature in self.host.unsupported}
 
     def copy(self) -> "FakeKernel":
         """An equal kernel that changes on its own."""
-        twin = FakeKernel(unsupported=self.unsupported, listening=self.listening)
+        twin = FakeKernel(listening=self.listening)
         twin.host, twin.countless = self.host.copy(), self.countless
         return twin
 

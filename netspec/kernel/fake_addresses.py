@@ -33,7 +33,8 @@ def add_address(host: Host, operation: AddressAdd) -> None:
     present = next((each for each in held if _same(each.address, address)), None)
     if present is not None:
         # Neither the prefix length of an IPv6 address nor the broadcast address of one that is there changes.
-        renewed = replace(present, protocol=operation.protocol)
+        fixed = "address-mark" in host.unsupported and address.version == 4
+        renewed = present if fixed else replace(present, protocol=operation.protocol)
         host.addresses[link.index] = tuple(renewed if each is present else each for each in held)
         return
     is_ipv4 = isinstance(address, IPv4Interface)

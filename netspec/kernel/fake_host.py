@@ -167,6 +167,7 @@ class Host:
     announced: tuple[tuple[str, str, Address], ...] = ()
     buckets: dict[int, tuple[int, int, int]] = field(default_factory=dict)
     redirects: dict[int, int] = field(default_factory=dict)
+    unsupported: frozenset[str] = frozenset()
 
     def copy(self) -> "Host":
         """An equal one that changes on its own."""
@@ -187,6 +188,7 @@ class Host:
             announced=self.announced,
             buckets=dict(self.buckets),
             redirects=dict(self.redirects),
+            unsupported=self.unsupported,
         )
 
     def space(self, netns: str) -> Space:

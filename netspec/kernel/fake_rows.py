@@ -54,6 +54,7 @@ def take_snapshot(host: Host, scope: Scope) -> Snapshot:
         files=tuple(host.files.values()),
         qdiscs=tuple(qdisc_rows(host)),
         redirects=tuple(redirect_rows(host)),
+        fixed_marks="address-mark" in host.unsupported,
     )
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 
 from netspec.errors import PrivilegeMissing
 from netspec.kernel.execution import Run
@@ -18,6 +19,9 @@ from netspec.kernel.sightings import FlowRow, Way
 from netspec.kernel.snapshot import Listener, Scope, Snapshot, TableRow
 from netspec.kernel.spaces import Spaces
 from netspec.kernel.values import Address
+
+MARKS_CHANGE = (6, 4)
+"""The first Linux that gives an IPv4 address that is there another IFA_PROTO."""
 
 
 class LinuxKernel:
@@ -65,6 +69,7 @@ class LinuxKernel:
             references=tuple(view.references),
             qdiscs=tuple(view.qdiscs),
             redirects=tuple(view.redirects),
+            fixed_marks=_release() < MARKS_CHANGE,
         )
 
     def execute(self, operations: Sequence[Operation], progress: Progress = no_progress) -> None:
@@ -118,3 +123,9 @@ class LinuxKernel:
         with Nftables() as tables:
             found = [tables.table("", family, f"netspec-{stack}") for family in ("inet", "bridge")]
         return tuple(table for table in found if table is not None)
+
+
+def _release() -> tuple[int, int]:
+    """Version and patch level of the kernel."""
+    major, minor = os.uname().release.split(".")[:2]
+    return int(major), int("".join(takewhile(str.isdigit, minor)))

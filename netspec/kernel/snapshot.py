@@ -276,7 +276,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All rows of one look, taken once and in one pass."""
+    """All rows of one look, and its scope. `fixed_marks`: IPv4 addresses keep their IFA_PROTO, as before Linux 6.4."""
 
     stack: str
     netns: tuple[NetnsRow, ...] = ()
@@ -293,7 +293,7 @@ class Snapshot:
     redirects: tuple[RedirectRow, ...] = ()
     named: frozenset[str] = frozenset()
     claimed: frozenset[str] = frozenset()
-    """As the scope had them."""
+    fixed_marks: bool = False
 
     def links_of(self, kind: str) -> Iterator[LinkRow]:
         """The links of one IFLA_INFO_KIND, in all namespaces."""

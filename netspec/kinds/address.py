@@ -1,6 +1,6 @@
 """An IP address of a link."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface
 from typing import ClassVar
@@ -21,7 +21,7 @@ class Address(Resource):
     """An address with its prefix length on a link; `marked` where it carries our IFA_PROTO.
 
     `lent` where the link is not ours: a record says that the address is. `pair` is the host end of the veth pair that
-    `link` is the far end of; empty where there is none.
+    `link` is the far end of; empty where there is none. `fixed` where the kernel does not change its IFA_PROTO.
     """
 
     netns: str = identity()
@@ -32,6 +32,7 @@ class Address(Resource):
     protocol: int = carried(PROTOCOL)
     lent: bool = carried(default=False)
     pair: str = carried("")
+    fixed: bool = carried(default=False)
 
     rank: ClassVar[int] = 5
     # Promotion of secondaries is on: the new one stands before the old one goes, and connections
@@ -41,6 +42,10 @@ class Address(Resource):
     def key(self) -> Key:
         """`address/NETNS/LINK/ADDRESS`."""
         return address_key(self.netns, self.link, self.address)
+
+    def stuck(self) -> Collection[str]:
+        """The mark, where it is fixed."""
+        return ("marked",) if self.fixed else ()
 
     def requires(self) -> Iterator[Key]:
         """The link."""
@@ -105,6 +110,8 @@ def observe(snapshot: Snapshot) -> Iterator[Address]:
             protocol=row.protocol,
             lent=lent and mine,
             pair=pairs.get((row.netns, row.link), ""),
+            # Where a link is not ours, what stands on the address may not be ours either.
+            fixed=snapshot.fixed_marks and row.address.version == 4 and (row.netns, row.link) in marked_links,
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from netspec.core.resource import Disruption, Key, Resource, carried, identity, in_place
+from netspec.core.resource import ANY, Disruption, Key, Resource, carried, identity, in_place
 from netspec.kernel.operations import Address, Network, NextHop, Operation, RouteAdd, RouteDelete
 from netspec.kernel.snapshot import RouteRow, Snapshot
 from netspec.kinds._contract import PROTOCOL, Kind
@@ -67,6 +67,10 @@ class Route(Resource):
     def follows(self) -> Iterator[Key]:
         """The routes that lead to its gateways: they are looked up once, when it is made."""
         return iter(self.over)
+
+    def swept_by(self) -> Iterator[tuple[Key, str]]:
+        """The addresses: without any, a link has no routes of IPv4."""
+        return ((address, ANY) for address in self.stands_on)
 
     def cascades(self) -> Iterator[Key]:
         """The kernel drops routes with their link; of several next hops IPv6 drops only one."""

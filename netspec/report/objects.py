@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from netspec.core.change import Action, Change, FieldChange
 from netspec.core.consequence import Consequence, Consequences
-from netspec.core.resource import Disruption, Key, Policy, Resource
+from netspec.core.resource import Disruption, Key, Resource
 from netspec.core.state import State
 from netspec.kinds.address import Address
 from netspec.kinds.admission import Admission
@@ -63,7 +63,7 @@ class ObjectChange:
     @property
     def reason(self) -> str:
         """Why it is rebuilt; the first cause, not what went with it."""
-        stuck = [each for change in self.changes for each in change.fields if each.rule.policy is Policy.REPLACES]
+        stuck = [each for change in self.changes for each in change.stuck]
         if stuck:
             return "; ".join(_moved(self.resource_of(each), each) for each in stuck)
         renamed = self._renamed()

@@ -329,22 +329,22 @@ def test_a_sysctl_that_the_kernel_does_not_have(site: Site) -> None:
 
 def test_a_feature_that_the_kernel_lacks(in_memory: Site) -> None:
     """Named with what needs it and in the kernel's words; not asked for again once there is one of ours."""
-    fake(in_memory).unsupported = frozenset({"veth", "nft-nat"})
+    fake(in_memory).host.unsupported = frozenset({"veth", "nft-nat"})
     messages = {message for code, message, _ in found(in_memory, BASE) if code == "NS0405"}
 
     assert messages == {
         "this kernel lacks nft-nat, which nat needs: Operation not supported",
         "this kernel lacks veth, which endpoint/db needs: Operation not supported",
     }
-    fake(in_memory).unsupported = frozenset()
+    fake(in_memory).host.unsupported = frozenset()
     in_memory.apply(BASE)
-    fake(in_memory).unsupported = frozenset({"veth", "nft-nat", "netns", "bridge"})
+    fake(in_memory).host.unsupported = frozenset({"veth", "nft-nat", "netns", "bridge"})
     assert found(in_memory, edited(BASE, ("  db:", "  dc: {bridge: br0}\n  db:"))) == []
 
 
 def test_sctp_and_the_guard_need_features_of_their_own(in_memory: Site) -> None:
     """Named by what needs them, and only where something does."""
-    fake(in_memory).unsupported = frozenset({"sctp", "nft-bridge"})
+    fake(in_memory).host.unsupported = frozenset({"sctp", "nft-bridge"})
     unguarded = edited(BASE, ("br0: {", "br0: {antispoof: false, "), ("br1: {", "br1: {antispoof: false, "))
 
     assert found(in_memory, edited(unguarded, ("53:53/udp", "53:53/sctp"))) == [
@@ -360,7 +360,7 @@ def test_sctp_and_the_guard_need_features_of_their_own(in_memory: Site) -> None:
 
 def test_a_policy_within_a_bridge_needs_a_feature_of_its_own(in_memory: Site) -> None:
     """On a bridge that is there already as well; one between bridges does not, nor does what is there."""
-    fake(in_memory).unsupported = frozenset({"br-netfilter"})
+    fake(in_memory).host.unsupported = frozenset({"br-netfilter"})
     within = f"{BASE}policies: [deny: {{from: web, to: db}}]\n"
     across = f"{BASE}policies: [deny: {{from: web, to: br1}}]\n"
     refused = [
@@ -371,9 +371,9 @@ def test_a_policy_within_a_bridge_needs_a_feature_of_its_own(in_memory: Site) ->
     assert found(in_memory, across) == []
     in_memory.apply(across)
     assert found(in_memory, within) == refused
-    fake(in_memory).unsupported = frozenset()
+    fake(in_memory).host.unsupported = frozenset()
     in_memory.apply(within)
-    fake(in_memory).unsupported = frozenset({"br-netfilter"})
+    fake(in_memory).host.unsupported = frozenset({"br-netfilter"})
     assert found(in_memory, within.replace("to: db", "to: [db, br0]")) == []
 
 

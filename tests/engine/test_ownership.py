@@ -379,7 +379,7 @@ def test_what_cannot_be_renamed_is_told(in_memory: Site, name: str) -> None:
 def test_a_kernel_that_cannot_rename_what_is_up(in_memory: Site) -> None:
     """Linux before 6.2: it is said, instead of trying."""
     in_memory.apply(BASE)
-    fake(in_memory).unsupported = frozenset({"live-rename"})
+    fake(in_memory).host.unsupported = frozenset({"live-rename"})
     proposal = moving(in_memory.reconciler(), intent(edited(BASE, ("  db:", "  dc:"))), "endpoint/db", "endpoint/dc")
 
     assert [each.code for each in proposal.diagnostics] == ["NS0707"]
@@ -401,7 +401,7 @@ def test_a_kernel_that_leaves_the_marks_of_ipv4_addresses(in_memory: Site, propo
     in_memory.kernel.execute(BY_HAND)
     if propose is forget_it:
         take_over(in_memory, HAND_MADE, "bridge/br0", "endpoint/web")
-    fake(in_memory).unsupported = frozenset({"address-mark"})
+    fake(in_memory).host.unsupported = frozenset({"address-mark"})
     before = in_memory.rows()
     proposal = propose(in_memory)
 
@@ -425,7 +425,7 @@ def test_a_kernel_that_leaves_them_changes_other_marks(in_memory: Site) -> None:
     """Of what has no IPv4 address, and of IPv6 ones, which every kernel changes."""
     spec = "netspec: 1\nbridges: {br0: {subnets: [2001:db8::/64]}, br1: {}}\n"
     in_memory.apply(spec)
-    fake(in_memory).unsupported = frozenset({"address-mark"})
+    fake(in_memory).host.unsupported = frozenset({"address-mark"})
     let_go(in_memory, "default", "bridge/br0", "bridge/br1")
     proposal = take_over(in_memory, spec, "bridge/br0", "bridge/br1")
 

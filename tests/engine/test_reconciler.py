@@ -1,15 +1,22 @@
 """Apply, change, destroy: what is wanted is there, nothing more is done, and nothing stays behind."""
 
+from ipaddress import IPv4Address, ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import pytest
 
+from netspec.diagnostics import Diagnostic
 from netspec.engine.intent import Intent
-from netspec.kernel.operations import LinkAdd, LinkDelete, Peer, SysctlWrite
+from netspec.errors import ApplyFailed
+from netspec.kernel.fake import FakeKernel
+from netspec.kernel.operations import AddressAdd, AddressDelete, LinkAdd, LinkDelete, Peer, RouteAdd, SysctlWrite
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Scope, TableRow
 from tests.engine.sites import Site, fake, live_in, rebuilt, stack_of
 from tests.specs import BASE, BY_START, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, edited, intent
+
+IN_WEB = "address/web/eth0/10.1.0.10/24"
+MADE_ANEW = [f"delete {IN_WEB}", f"create {IN_WEB}", "update route/web/default"]
 
 edits = pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
 
@@ -122,6 +129,38 @@ def test_automatic_addresses_stay_when_others_come_and_go(in_memory: Site) -> No
     in_memory.apply(edited(three, ("  db: {bridge: br0}\n", "")))
     back = in_memory.apply(three)
     assert "create address/db/eth0/10.1.0.2/24" in [str(step) for step in back.plan.steps]
+
+
+@pytest.mark.parametrize("lacking", [frozenset(), frozenset({"address-mark"})])
+def test_an_address_that_was_made_again_by_hand(site: Site, lacking: frozenset[str]) -> None:
+    """It gets its mark back: in place; made anew, with what stands on it, where Linux before 6.4 keeps it as it is.
+
+    And it comes back without a mark where that is undone.
+    """
+    if isinstance(site.kernel, FakeKernel):
+        site.kernel.host.unsupported = lacking
+    site.apply(BASE)
+    made = site.rows()
+    address = AddressDelete(netns="web", link="eth0", address=ip_interface("10.1.0.10/24"))
+    again = AddressAdd(netns="web", link="eth0", address=address.address, broadcast=IPv4Address("10.1.0.255"))
+    gateway = RouteAdd(netns="web", to=ip_network("0.0.0.0/0"), via=ip_address("10.1.0.1"), link="eth0", protocol=110)
+    site.kernel.execute([address, again, gateway])
+    by_hand = site.rows()
+
+    proposal = site.propose(BASE)
+    fixed = site.kernel.snapshot(Scope(stack="none")).fixed_marks
+    assert [str(step) for step in proposal.plan.steps] == (MADE_ANEW if fixed else [f"update {IN_WEB}"])
+    with pytest.raises(ApplyFailed):
+        site.reconciler().enact(proposal, accept=refusing)
+    assert site.rows() == by_hand
+    site.apply(BASE)
+    assert site.rows() == made
+    site.destroy()
+
+
+def refusing() -> tuple[Diagnostic, ...]:
+    """An apply that is not accepted."""
+    return (Diagnostic("NS0000", "not so"),)
 
 
 def test_a_sysctl_gets_its_former_value_back_however_often_it_was_changed(site: Site) -> None:

@@ -112,6 +112,7 @@ def test_a_trial_says_whether_marks_of_ipv4_addresses_change(lab: Lab, monkeypat
         return {row.protocol for row in rows if row.address == address.address}
 
     changes = lab.run(change) == {0}
+    assert lab.run(lambda: LinuxKernel().snapshot(Scope(stack="none")).fixed_marks) == (not changes)
     assert lab.run(lambda: missing_features(["address-mark"])) == ({} if changes else lacking)
     monkeypatch.setattr(features, "replace", lambda operation, **_: operation)
     assert lab.run(lambda: missing_features(["address-mark"])) == lacking
