@@ -1,6 +1,5 @@
 """Generations on the real kernel, by the commands that people type."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,9 @@ from tests.host_state import host_state
 from tests.live.driving import edited, shell
 from tests.live.specs import ALL, DOCKER0, STACKS
 from tests.live.test_killed import killed_at
-from tests.live.test_watch import port, until, watching
-from tests.live.typed import command, environment, netspec
+from tests.live.test_watch import port
+from tests.live.typed import DEADLINE, netspec
+from tests.live.watches import watching
 from tests.sandboxed import STATE_DIR, fresh_host, run
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("fresh_netns")]
@@ -137,15 +137,11 @@ def test_a_full_disk_is_found_before_anything_is_changed(tmp_path: Path) -> None
         assert "error[NS0641]: the generation could not be recorded" in done.errors
         assert "No space left on device" in done.errors
         assert host_state() == before
-        words = tmp_path / "words"
-        with words.open("w") as said:
-            watch = subprocess.Popen(
-                command("watch", "--state-dir", str(state), str(spec)), stdout=said, stderr=said, env=environment()
-            )
-        wait_for(lambda: port() == "6380" and "Applied and verified." in words.read_text("utf-8"))
-        watch.terminate()
-        assert watch.wait(30) == 0
-        assert "warning[NS0641]" in words.read_text("utf-8")
+        with watching(spec, "--state-dir", str(state)) as watch:
+            watch.until(lambda: port() == "6380")
+            watch.process.terminate()
+            assert watch.process.wait(DEADLINE) == 0
+            assert "warning[NS0641]" in watch.says()
         assert sorted(each.name for each in (state / "generations/default").iterdir()) == ["1.good.json"]
         (state / "rest").unlink()
         assert netspec(*apply_there).code == 0
@@ -154,29 +150,23 @@ def test_a_full_disk_is_found_before_anything_is_changed(tmp_path: Path) -> None
         shell(f"umount {state}")
 
 
-def wait_for(reached: object) -> None:
-    """Wait until it is so; it must come within half a minute."""
-    end = time.monotonic() + 30
-    while not callable(reached) or not reached():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_a_watch_waits_while_its_stack_is_suspended(tmp_path: Path) -> None:
     """It says so once, brings nothing back, mends nothing, and goes on when the stack is resumed."""
-    with watching(tmp_path, "0.2") as watch:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(DOCKER0, encoding="utf-8")
+    with watching(spec, "--interval", "0.2") as watch:
         watch.replace(OTHER)
-        until(lambda: port() == "6380" and watch.says().count("Applied") == 2, watch)
+        watch.until(lambda: port() == "6380" and watch.says().count("Applied") == 2)
         here("rollback", "--yes")
         assert port() == "6379"
-        until(lambda: "waiting; the network stays as it is" in watch.says(), watch)
+        watch.until_said("waiting; the network stays as it is")
         shell("ip link set docker0 mtu 1400")
         time.sleep(1)
         assert port() == "6379"
         assert "mtu 1400" in run("ip link show docker0")
         assert watch.says().count("error[NS0640]") == 1
         here("resume")
-        until(lambda: watch.says().count("Applied") == 3, watch)
+        watch.until_said("Applied", 3)
         assert port() == "6380"
         assert "mtu 1500" in run("ip link show docker0")
 
