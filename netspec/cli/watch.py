@@ -18,7 +18,7 @@ from netspec.cli.plan import AllowRemovalOption
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.core.consequence import Limits
-from netspec.errors import NetspecError, SpecError, Suspended, UsageError
+from netspec.errors import NetspecError, Refused, SpecError, UsageError
 
 if TYPE_CHECKING:
     from netspec.engine.intent import Intent
@@ -144,9 +144,9 @@ class _Keeper:
         self._session.fail(error)
         self._session.note("netspec: the last good spec stays in force.")
 
-    def suspended(self, error: Suspended) -> None:
-        """Say once that nothing is done until it is resumed."""
-        self._session.diagnostics(error.diagnostics)
+    def refused(self, error: Refused) -> None:
+        """Say once what forbids it."""
+        self._session.fail(error)
         self._session.note("netspec: waiting; the network stays as it is.")
 
     def failed(self, error: NetspecError, retry_in: float) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from netspec.engine.triggers import Wake
@@ -23,8 +23,8 @@ class Reporter(Protocol):
     def invalid(self, error: SpecError) -> None:
         """The spec became invalid; the last good one stays in force."""
 
-    def suspended(self, error: Suspended) -> None:
-        """The stack was rolled back: nothing is done until it is resumed."""
+    def refused(self, error: Refused) -> None:
+        """Something forbids to do anything; said once for each reason."""
 
     def failed(self, error: NetspecError, retry_in: float) -> None:
         """A reconciliation failed."""
@@ -54,8 +54,7 @@ class Watcher(Generic[Spec]):
     _good: Loading[Spec] | None = None
     _complaint: str = ""
     _obstacle: str = ""
-    _failures: int = field(default=0)
-    _suspended: bool = field(default=False)
+    _failures: int = 0
 
     def run(self) -> None:
         """Work until told to stop. Raises SpecError only where the very first spec is invalid."""
@@ -84,31 +83,29 @@ class Watcher(Generic[Spec]):
             self.reconcile(self._good.spec)
         except Interrupted:
             self.wake.stop()
-        except Suspended as error:
-            if not self._suspended:
-                self.report.suspended(error)
-            self._suspended = True
-            return min(self.interval, LOOK_FOR_RESUME)
         except Refused as error:
-            if error.passes_in is None:
-                return self._failed(error)
-            return self._stood_aside(error, error.passes_in)
+            return self._refused(error)
         except NetspecError as error:
-            return self._failed(error)
-        self._failures, self._suspended, self._obstacle = 0, False, ""
+            self._obstacle = ""
+            pause = self._backoff()
+            self.report.failed(error, pause)
+            return pause
+        self._failures, self._obstacle = 0, ""
         return self.interval
 
-    def _stood_aside(self, error: Refused, passes_in: float) -> float:
-        """What ends by itself is no failure: it is said once, and its end is not missed."""
-        pause = min(float(math.ceil(passes_in)), self.interval)
-        obstacle = "\n".join(map(repr, error.diagnostics))
+    def _refused(self, error: Refused) -> float:
+        """Nothing was tried: the reason is said once, and its end is not missed where it can be foreseen."""
+        obstacle = "\n".join(map(repr, error.diagnostics)) or error.message
         if obstacle != self._obstacle:
             self._obstacle = obstacle
-            self.report.failed(error, pause)
-        return pause
+            self.report.refused(error)
+        if isinstance(error, Suspended):
+            return min(self.interval, LOOK_FOR_RESUME)
+        if error.passes_in is not None:
+            return min(float(math.ceil(error.passes_in)), self.interval)
+        return self._backoff()
 
-    def _failed(self, error: NetspecError) -> float:
+    def _backoff(self) -> float:
         pause = min(BACKOFF_FIRST * 2.0 ** min(self._failures, 16), BACKOFF_LONGEST)
         self._failures += 1
-        self.report.failed(error, pause)
         return pause

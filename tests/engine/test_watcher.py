@@ -62,9 +62,9 @@ class World:
         """It is noted."""
         self.log.append(f"invalid {error.diagnostics[0].message}")
 
-    def suspended(self, error: Suspended) -> None:
+    def refused(self, error: Refused) -> None:
         """It is noted."""
-        self.log.append(f"suspended {error.message}")
+        self.log.append(f"refused {error.message}")
 
     def failed(self, _error: NetspecError, retry_in: float) -> None:
         """It is noted."""
@@ -101,10 +101,10 @@ def test_a_suspended_stack_is_waited_for_and_said_once() -> None:
     resumed, held = world.put("outcome", None), world.put("outcome", Suspended("again"))
 
     assert world.run(lambda: None, resumed, held) == [
-        *("reconcile a", "suspended held", "wait 5"),
+        *("reconcile a", "refused held", "wait 5"),
         *("reconcile a", "wait 5"),
         *("reconcile a", "wait 30"),
-        *("reconcile a", "suspended again", "wait 5"),
+        *("reconcile a", "refused again", "wait 5"),
     ]
 
 
@@ -270,9 +270,32 @@ def test_what_ends_by_itself_is_waited_for_and_said_once() -> None:
         world.put("outcome", ApplyFailed("no")),
     )
     assert log == [
-        *("reconcile a", "failed, again in 30", "wait 30"),
+        *("reconcile a", "refused Refused.", "wait 30"),
         *("reconcile a", "wait 30"),
         *("reconcile a", "wait 11"),
-        *("reconcile a", "failed, again in 30", "wait 30"),
+        *("reconcile a", "refused Refused.", "wait 30"),
         *("reconcile a", "failed, again in 1", "wait 1"),
+    ]
+
+
+def test_what_is_refused_is_said_once_for_each_reason() -> None:
+    """It is looked at again ever more seldom, and in between something else may fail: then it is said again."""
+    guarded, limited = (Refused(words, diagnostics=[Diagnostic("NS0700", words)]) for words in ("guarded", "limited"))
+    world = World(outcome=guarded)
+    log = world.run(
+        lambda: None,
+        world.put("outcome", limited),
+        world.put("outcome", ApplyFailed("no")),
+        world.put("outcome", limited),
+        world.put("outcome", None),
+        world.put("outcome", limited),
+    )
+    assert log == [
+        *("reconcile a", "refused guarded", "wait 1"),
+        *("reconcile a", "wait 2"),
+        *("reconcile a", "refused limited", "wait 4"),
+        *("reconcile a", "failed, again in 8", "wait 8"),
+        *("reconcile a", "refused limited", "wait 16"),
+        *("reconcile a", "wait 30"),
+        *("reconcile a", "refused limited", "wait 1"),
     ]
