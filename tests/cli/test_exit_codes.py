@@ -93,6 +93,25 @@ def test_on_a_host_that_is_as_it_shall_be(line: str, code: int) -> None:
     assert netspec(*shlex.split(line)).code == code
 
 
+@pytest.mark.usefixtures("here")
+def test_limits_and_guards_of_an_apply(capsys: pytest.CaptureFixture[str]) -> None:
+    """6 as long as they forbid it, naming the way out; then it is done."""
+    Path("slower.yaml").write_text(SPEC.replace("br0: {", "br0: {mtu: 1400, "), encoding="utf-8")
+    Path("empty.yaml").write_text("netspec: 1\n", encoding="utf-8")
+    lines = {
+        "apply --yes": (0, ""),
+        "apply --yes slower.yaml --max-disruption none": (6, "--max-disruption live"),
+        "apply --yes slower.yaml --max-disruption live": (0, ""),
+        "apply --yes empty.yaml": (6, "--allow-removal 6"),
+        "apply --yes empty.yaml --allow-removal 5": (6, "--allow-removal 6"),
+        "apply --yes empty.yaml --allow-removal 6": (0, ""),
+    }
+    for line, (code, way_out) in lines.items():
+        assert cli.main(line.split()) == code, line
+        assert way_out in capsys.readouterr().err
+    assert run("ip -o link").count("\n") == 1
+
+
 ENGINE = [
     (NotRestored("The undoing failed: link/br0 is left."), 4),
     (SourceUnreachable("The source does not answer."), 69),

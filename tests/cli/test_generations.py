@@ -23,6 +23,7 @@ from netspec.cli.boot import bring_back, worst
 from netspec.cli.destroy import destroy
 from netspec.cli.generations import generations, suspensions
 from netspec.cli.history import history, show_generation
+from netspec.cli.limits import Level
 from netspec.cli.options import Options, Output
 from netspec.cli.plan import plan
 from netspec.cli.resume import resume
@@ -77,6 +78,7 @@ class Host:
         """Another command."""
         flags: dict[str, Any] = {"yes": True} if command in (rollback, destroy) else {}
         flags |= {"allow_removal": 99} if command is rollback else {}
+        flags |= {name: options.pop(name) for name in ("allow_removal", "max_disruption") if name in options}
         command(context(self.session(**options)), *arguments, **flags)
 
     def store(self, stack: str = "default") -> Generations:
@@ -375,6 +377,22 @@ def test_going_back_that_fails_suspends_nothing_and_loosens_nothing(host: Host) 
     host.kernel = whole
 
     assert "at generation 3, which went back to generation 1" in suspensions(host.session(), "default")[0].message
+
+
+def test_going_back_is_held_to_limits_and_guards(host: Host) -> None:
+    """As an apply is; what is refused suspends nothing."""
+    many = "".join(f", e{each}: {{bridge: br0}}" for each in range(9))
+    host.apply(ONE.replace("br0: {", "br0: {mtu: 1400, "))
+    host.apply(ONE)
+    host.apply(ONE.replace(", b: {bridge: br0}", many))
+
+    for options, code in (({"allow_removal": 0}, "NS0712"), ({"max_disruption": Level.NONE}, "NS0620")):
+        with pytest.raises(Refused) as refused:
+            host.run(rollback, 1, **options)
+        assert code in {each.code for each in refused.value.diagnostics}
+    assert (len(host.names()), suspensions(host.session(), "default")) == (3, ())
+    host.run(rollback, 1, max_disruption=Level.REBUILD)
+    assert host.names()[-1] == "4.good.pinned.json"
 
 
 def test_going_back_to_what_is_there_suspends_all_the_same(host: Host) -> None:

@@ -326,21 +326,21 @@ def test_a_destroy_comes_back(spec: Path) -> None:
 def test_a_saved_plan_is_undone_unless_it_is_confirmed(spec: Path, tmp_path: Path, confirmed: bool) -> None:
     """Like a spec; once undone, all is as it was made for, and it can be applied again."""
     plan = str(tmp_path / "plan.json")
-    assert netspec("plan", "--quiet", "--out", plan, str(spec)).code == 0
+    assert main(["plan", "--quiet", "--out", plan, str(spec)]) == 0
     spec.unlink()
     before = host_state()
-    assert netspec("apply", "--confirm-within", LATE, plan).code == 0
+    assert main(["apply", "--confirm-within", LATE, plan]) == 0
     after = host_state()
     assert (after != before, stage(), standings()) == (True, Stage.PENDING, [Standing.PENDING])
 
     if confirmed:
-        assert netspec("confirm").code == 0
+        assert main(["confirm"]) == 0
         assert (stage(), host_state() == after, standings()) == (Stage.CONFIRMED, True, [Standing.GOOD])
         return
     expire()
     until(over)
     assert (stage(), host_state(), standings()) == (Stage.UNDONE, before, [Standing.UNDONE])
-    assert netspec("apply", plan).code == 0
+    assert main(["apply", plan]) == 0
     assert host_state() == after
 
 

@@ -177,6 +177,20 @@ def test_a_destroy_is_refused_and_can_be_meant(talks: Talks) -> None:
 
 
 @pytest.mark.usefixtures("talks")
+def test_it_can_be_meant_by_apply_and_rollback_too() -> None:
+    """Going back is no way around the gate."""
+    session = {"SSH_CONNECTION": SESSION}
+    assert asked("apply", edited(SPEC, (", ports: [uplink]", "")), "--yes", "--allow-lockout-risk").code == 0
+    assert asked("apply", SPEC, "--yes").code == 0
+
+    done = netspec("rollback", "--yes", more=session)
+    assert (done.code, "error[NS0621]" in done.err) == (6, True)
+    assert netspec("rollback", "--yes", "--allow-lockout-risk", more=session).code == 0
+    assert netspec("resume").code == 0
+    apply(SPEC)
+
+
+@pytest.mark.usefixtures("talks")
 def test_protected_peers_are_kept_without_any_session() -> None:
     """By the list in the spec, a prefix here; also where the whole of it is destroyed."""
     guarded = SPEC + "protect: [192.0.2.8/29]\n"
