@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,9 +86,10 @@ def _stopped_by_signals(wake: "Wake") -> Iterator[None]:
 @contextmanager
 def _woken_by_files(session: Session, path: Path, wake: "Wake") -> Iterator[None]:
     from netspec.engine.triggers import files
+    from netspec.spec.source import belongs
 
     try:
-        watching = files(path, wake)
+        watching = files(path, wake, partial(belongs, path))
         watching.__enter__()
     except OSError as error:
         session.note(f"netspec: cannot watch {path} ({error.strerror}); its changes are seen at the next interval.")
@@ -152,4 +154,4 @@ class _Keeper:
     def failed(self, error: NetspecError, retry_in: float) -> None:
         """Say what failed and when the next try is."""
         self._session.fail(error)
-        self._session.note(f"netspec: trying again in {retry_in:g} s, or when a file changes.")
+        self._session.note(f"netspec: trying again in {retry_in:g} s, or when the spec changes.")

@@ -1,8 +1,9 @@
 """What wakes a watcher. A trigger carries no payload: it only says that something may have changed."""
 
+import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,19 +41,22 @@ class Wake:
 
 
 @contextmanager
-def files(path: Path, wake: Wake) -> Iterator[None]:
+def files(path: Path, wake: Wake, belongs: Callable[[Path], bool]) -> Iterator[None]:
     """Wake on changes of a spec file or directory, an editor's atomic replacement included.
 
-    Directories are watched, not files: a replaced file is another inode. Raises OSError where the
-    system's limit of watches is reached.
+    Directories are watched, not files: a replaced file is another inode. What is written into files that do not
+    belong to the spec does not wake. Raises OSError where the system's limit of watches is reached.
     """
     from watchdog.events import FileSystemEvent, FileSystemEventHandler  # noqa: PLC0415  only a watch needs it
     from watchdog.observers import Observer  # noqa: PLC0415  only a watch needs it
 
     class Handler(FileSystemEventHandler):
         def on_any_event(self, event: FileSystemEvent) -> None:
-            # Our own reading must not wake us: it would never end.
-            if event.event_type not in ("opened", "closed_no_write"):
+            # Our own reading must not wake us, nor a log of ours beside the spec: it would never end.
+            if event.event_type in ("opened", "closed_no_write"):
+                return
+            written = event.event_type in ("modified", "closed") and not event.is_directory
+            if not written or belongs(Path(os.fsdecode(event.src_path))):
                 wake.set()
 
     observer = Observer()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from netspec.diagnostics import Diagnostic, Place
 from netspec.errors import SpecError
+from netspec.kinds._addressing import LOCK_FILE
 from netspec.kinds._encoding import is_saved_plan
 
 LARGEST = 64 * 1024 * 1024
@@ -49,6 +50,11 @@ def read(path: str) -> tuple[SourceFile, ...]:
     if wrong:
         raise SpecError("The spec cannot be read.", diagnostics=wrong)
     return tuple(found)
+
+
+def belongs(path: Path, file: Path) -> bool:
+    """Whether a file near the spec at `path` may be a part of it, its lock file included."""
+    return file.suffix in SUFFIXES or file.name in (path.name, path.resolve().name, LOCK_FILE)
 
 
 def digest(files: Iterable[SourceFile]) -> str:

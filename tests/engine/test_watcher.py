@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from netspec.engine import triggers
 from netspec.engine.triggers import Wake, files
 from netspec.engine.watcher import BACKOFF_LONGEST, Loading, Watcher
 from netspec.errors import ApplyFailed, Interrupted, NetspecError, Refused, SpecError, Suspended
+from netspec.spec.source import belongs
 
 
 def invalid(words: str) -> SpecError:
@@ -220,19 +222,34 @@ def test_files_wake_it(tmp_path: Path, watched: str) -> None:
     spec.write_text("netspec: 1\n", encoding="ascii")
     wake = Wake()
 
-    with files(tmp_path / watched, wake):
+    with files(tmp_path / watched, wake, partial(belongs, tmp_path / watched)):
         spec.read_text(encoding="ascii")
         assert not wake.wait(0.15)
         spec.write_text("netspec: 1\n# more\n", encoding="ascii")
-        assert wake.wait(3)
+        assert wake.wait(20)
         aside = tmp_path / ".spec.yaml.swp"
         aside.write_text("netspec: 1\n", encoding="ascii")
         aside.rename(spec)
-        assert wake.wait(3)
+        assert wake.wait(20)
         spec.unlink()
-        assert wake.wait(3)
+        assert wake.wait(20)
         spec.write_text("netspec: 1\n", encoding="ascii")
-        assert wake.wait(3)
+        assert wake.wait(20)
+        (tmp_path / "netspec.lock").write_text("{}", encoding="ascii")
+        assert wake.wait(20)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("watched", ["spec.yaml", "."])
+def test_a_log_beside_the_spec_does_not_wake_it(tmp_path: Path, watched: str) -> None:
+    """What a failed apply says would be the reason to try it again at once, and again."""
+    wake = Wake()
+    with (tmp_path / "log").open("w") as log, files(tmp_path / watched, wake, partial(belongs, tmp_path / watched)):
+        log.write("failed\n")
+        log.flush()
+        assert not wake.wait(0.2)
+        (tmp_path / "spec.yaml").write_text("netspec: 1\n", encoding="ascii")
+        assert wake.wait(20)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -246,13 +263,13 @@ def test_a_link_to_a_spec_is_watched_where_it_leads(tmp_path: Path) -> None:
     link.symlink_to(target)
     wake = Wake()
 
-    with files(link, wake):
+    with files(link, wake, partial(belongs, link)):
         target.write_text("netspec: 1\n# more\n", encoding="ascii")
-        assert wake.wait(3)
+        assert wake.wait(20)
         aside = tmp_path / "here" / "aside"
         aside.symlink_to(tmp_path / "nowhere")
         aside.rename(link)
-        assert wake.wait(3)
+        assert wake.wait(20)
 
 
 def still(seconds: float, words: str = "to be confirmed") -> Refused:
