@@ -9,7 +9,7 @@ import pytest
 from netspec.errors import SpecError
 from netspec.report.diagnostics import render
 from netspec.spec.document import load_document
-from netspec.spec.source import LARGEST, SourceFile, default_path, digest, read
+from netspec.spec.source import LARGEST, SourceFile, belongs, default_path, digest, read
 
 LAN = "netspec: 1\nbridges: {lan: {}}\n"
 
@@ -155,3 +155,14 @@ def test_the_digest_is_of_the_texts() -> None:
     """Not of their names; and where one text ends counts."""
     assert digest([SourceFile("a", "x")]) == digest([SourceFile("b", "x")])
     assert digest([SourceFile("a", "xy")]) != digest([SourceFile("a", "x"), SourceFile("b", "y")])
+
+
+def test_what_may_be_a_part_of_a_spec(tmp_path: Path) -> None:
+    """Specs, as it may be a directory; itself, whatever it is called, and what it is a link to; the lock file."""
+    (tmp_path / "real.conf").write_text("netspec: 1\n", encoding="ascii")
+    link = tmp_path / "web.net"
+    link.symlink_to("real.conf")
+    names = ["a.yaml", "b.yml", "web.net", "real.conf", "netspec.lock", "watch.log", "real.conf~", "yaml"]
+
+    assert [name for name in names if belongs(link, tmp_path / name)] == names[:5]
+    assert [name for name in names if belongs(tmp_path, tmp_path / name)] == ["a.yaml", "b.yml", "netspec.lock"]
