@@ -33,7 +33,7 @@ def require(*names: str) -> None:
 
 def _effective() -> int:
     """The effective capabilities as a bit set (`CapEff` of proc(5))."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+    for line in Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines():
         if line.startswith("CapEff:"):
             return int(line.split()[1], 16)
     return 0

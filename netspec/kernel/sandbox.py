@@ -22,6 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from netspec.errors import PrivilegeMissing
+from netspec.kernel.privileges import lacking
 from netspec.kernel.sandbox_refusal import reason
 
 RUN_DIR = "/run/netspec"
@@ -35,7 +36,6 @@ _NEWNS, _NEWUSER, _NEWPID, _NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000
 _MS_RDONLY, _MS_REMOUNT = 1, 32
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 0x1000, 0x4000, 0x40000
 _PR_SET_PDEATHSIG = 1
-_CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 1
 
 _HANDED_ON = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
@@ -192,19 +192,13 @@ def _tell(report: int, error: OSError) -> int:
 def _leave_namespaces() -> None:
     """New mount, network and PID namespaces; first a user namespace for those who may not make them otherwise."""
     uid, gid = os.geteuid(), os.getegid()  # asked before: an unmapped user is 65534
-    if not _has_capabilities():
+    # With these, namespaces can be made, and the network in them changed, without a user namespace.
+    if lacking("CAP_NET_ADMIN", "CAP_SYS_ADMIN"):
         _call("unshare(CLONE_NEWUSER)", _libc.unshare(_NEWUSER))
         _write("/proc/self/setgroups", "deny")  # else gid_map is refused
         _write("/proc/self/uid_map", f"0 {uid} 1")
         _write("/proc/self/gid_map", f"0 {gid} 1")
     _call("unshare(CLONE_NEWNS|CLONE_NEWNET|CLONE_NEWPID)", _libc.unshare(_NEWNS | _NEWNET | _NEWPID))
-
-
-def _has_capabilities() -> bool:
-    """Whether namespaces can be made, and the network in them changed, without a user namespace."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
-    effective = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
-    return all(effective >> bit & 1 for bit in (_CAP_NET_ADMIN, _CAP_SYS_ADMIN))
 
 
 def _end_with(parent: int) -> None:

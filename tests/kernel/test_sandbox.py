@@ -422,12 +422,9 @@ def in_child_with_user_namespace(body: Callable[[], int]) -> tuple[int, str]:
     """`body` in a sandbox that has a user namespace, also when the tests run as root."""
 
     def without_capabilities() -> int:
-        original = sandbox._has_capabilities
-        sandbox._has_capabilities = lambda: False
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sandbox, "lacking", lambda *names: [*names])
             return sandbox.run(body)
-        finally:
-            sandbox._has_capabilities = original
 
     return in_child(os.geteuid(), without_capabilities)
 
