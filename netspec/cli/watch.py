@@ -24,7 +24,6 @@ from netspec.errors import NetspecError, Refused, SpecError, UsageError
 if TYPE_CHECKING:
     from netspec.engine.intent import Intent
     from netspec.engine.triggers import Wake
-    from netspec.engine.watcher import Loading
 
 
 def register(app: typer.Typer) -> None:
@@ -110,14 +109,13 @@ class _Keeper:
         self._allowed = allowed
         self._allow_removal = allow_removal
 
-    def load(self) -> "Loading[Intent]":
+    def load(self) -> "Intent":
         """The spec as it is now. Raises SpecError, also for what only a full expansion shows."""
-        from netspec.engine.watcher import Loading
         from netspec.spec.check import check
 
         loaded = self._session.load(self._path)
         check(loaded)
-        return Loading(loaded.digest, self._session.intent(loaded, allow_removal=self._allow_removal))
+        return self._session.intent(loaded, allow_removal=self._allow_removal)
 
     def reconcile(self, intent: "Intent") -> None:
         """Plan, and carry out what there is to do."""

@@ -30,14 +30,6 @@ class Reporter(Protocol):
         """A reconciliation failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loading(Generic[Spec]):
-    """A spec read from its source, with a digest of the text it came from."""
-
-    digest: str
-    spec: Spec
-
-
 @dataclass(slots=True)
 class Watcher(Generic[Spec]):
     """Keeps a host as a spec says.
@@ -46,12 +38,12 @@ class Watcher(Generic[Spec]):
     `interval` is how often, in seconds, to look for drift without being woken.
     """
 
-    load: Callable[[], Loading[Spec]]
+    load: Callable[[], Spec]
     reconcile: Callable[[Spec], None]
     report: Reporter
     wake: Wake
     interval: float
-    _good: Loading[Spec] | None = None
+    _good: Spec | None = None
     _complaint: str = ""
     _obstacle: str = ""
     _failures: int = 0
@@ -80,7 +72,7 @@ class Watcher(Generic[Spec]):
         """Reconcile once; the seconds to wait before the next time."""
         assert self._good is not None, "the first spec was loaded or the watch has ended"
         try:
-            self.reconcile(self._good.spec)
+            self.reconcile(self._good)
         except Interrupted:
             self.wake.stop()
         except Refused as error:

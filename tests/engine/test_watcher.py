@@ -12,7 +12,7 @@ import pytest
 from netspec.diagnostics import Diagnostic
 from netspec.engine import triggers
 from netspec.engine.triggers import Wake, files
-from netspec.engine.watcher import BACKOFF_LONGEST, Loading, Watcher
+from netspec.engine.watcher import BACKOFF_LONGEST, Watcher
 from netspec.errors import ApplyFailed, Interrupted, NetspecError, Refused, SpecError, Suspended
 from netspec.spec.source import belongs
 
@@ -48,11 +48,11 @@ class World:
     events: list[Callable[[], None]] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
-    def load(self) -> Loading[str]:
+    def load(self) -> str:
         """The spec as it is."""
         if isinstance(self.spec, SpecError):
             raise self.spec
-        return Loading(str(self.spec), str(self.spec))
+        return str(self.spec)
 
     def reconcile(self, spec: str) -> None:
         """It is noted, and ends as the world says."""
