@@ -27,6 +27,7 @@ from netspec.cli.windows import (
     undo_due,
 )
 from netspec.core.consequence import Limits
+from netspec.counting import counted
 from netspec.engine.generation_names import Standing
 from netspec.errors import NotRestored, UsageError
 
@@ -176,8 +177,7 @@ def bring_about(session: Session, intent: "Intent", request: Request) -> None:
     elapsed = time.monotonic() - begun
     # Last: what fails prints a document of its own, and there is one at most.
     print_document(session, proposal)
-    number = len(session.view(proposal).objects)
-    changes = f"{number} change{'' if number == 1 else 's'}"
+    changes = counted(len(session.view(proposal).objects), "change")
     session.say(f"Applied {changes} in {elapsed:.2f} s. Verified: {request.verified}.")
     if window is not None and request.confirming.stays:
         await_end(session, reconciler, window, request.confirming)

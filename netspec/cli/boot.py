@@ -9,6 +9,7 @@ import typer
 from netspec.cli.generations import generations, intent_of
 from netspec.cli.session import Session
 from netspec.cli.windows import confirmation
+from netspec.counting import counted
 from netspec.errors import Interrupted, NetspecError, NotRestored, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -82,6 +83,5 @@ def _brought(session: Session, reconciler: "Reconciler", stack: str) -> str:
         return f"Stack {stack}: as generation {last.entry.number} wants it."
     with interruptible(lambda _done, _known: None) as step:
         session.warn(reconciler.carry_out(proposal, step))
-    number = len(session.view(proposal).objects)
-    changes = f"{number} change{'' if number == 1 else 's'}"
+    changes = counted(len(session.view(proposal).objects), "change")
     return f"Stack {stack}: generation {last.entry.number} is back: {changes}, verified."

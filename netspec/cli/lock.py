@@ -8,6 +8,7 @@ import typer
 from netspec.cli.help import add
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
+from netspec.counting import counted
 from netspec.errors import PrivilegeMissing, SpecError
 
 if TYPE_CHECKING:
@@ -54,8 +55,8 @@ def lock(
     session.warn(loaded.warnings(wanted.remarks))
     number = sum(map(len, wanted.automatic.values()))
     written = write(target, loaded.document.stack, wanted.automatic)
-    counted = f"{number} automatic address{'' if number == 1 else 'es'} of stack {loaded.document.stack}"
-    session.say(f"Wrote {target}: {counted}." if written else f"{target} is up to date: {counted}.")
+    addresses = f"{counted(number, 'automatic address')} of stack {loaded.document.stack}"
+    session.say(f"Wrote {target}: {addresses}." if written else f"{target} is up to date: {addresses}.")
 
 
 def _present(session: Session, intent: "Intent") -> "Present":

@@ -11,6 +11,7 @@ import typer
 from netspec.cli.apply import recover
 from netspec.cli.output import write
 from netspec.cli.session import Session
+from netspec.counting import counted
 from netspec.errors import NetspecError, Refused
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def hand_over(session: Session, handover: Handover) -> None:
         if handover.spec is not None:
             _on_record(session, reconciler, handover.spec)
     print_document(session, proposal)
-    number = len(proposal.plan.changes)
-    session.say(f"{handover.done}: {number} kernel object{'' if number == 1 else 's'}. Verified.")
+    session.say(f"{handover.done}: {counted(len(proposal.plan.changes), 'kernel object')}. Verified.")
 
 
 def _on_record(session: Session, reconciler: "Reconciler", spec: "Intent") -> None:

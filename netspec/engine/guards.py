@@ -8,6 +8,7 @@ from netspec.core.change import Action
 from netspec.core.plan import Plan
 from netspec.core.resource import Resource
 from netspec.core.state import State, owned_by
+from netspec.counting import counted
 from netspec.diagnostics import Diagnostic
 from netspec.engine.applied import Applied
 
@@ -50,10 +51,11 @@ def removals(removal: Removal, lost: tuple[str, ...]) -> Iterator[Diagnostic]:
     """What forbids a removal; `lost` are files that the spec had when it was applied last. The first reason is told."""
     owned, gone = removal.owned, removal.gone
     if owned and not removal.desired and len(gone) > removal.allowed:
-        yield _refusal("NS0710", f"the spec is empty, and {_counted(gone)} of stack {removal.stack} would go", gone)
+        number = counted(len(gone), "object")
+        yield _refusal("NS0710", f"the spec is empty, and {number} of stack {removal.stack} would go", gone)
     elif lost and len(removal.losing) > removal.allowed:
         names = ", ".join(lost[:SHOWN])
-        lose = f"{_counted(removal.losing)} would lose something"
+        lose = f"{counted(len(removal.losing), 'object')} would lose something"
         why = f"the spec has fewer files than at the last apply, without {names}, and {lose}"
         yield _refusal("NS0711", why, removal.losing)
     elif len(gone) > max(removal.allowed, FEW) and len(gone) * 4 > len(owned):
@@ -70,10 +72,6 @@ def lost_files(applied: Applied, files: tuple[str, ...]) -> tuple[str, ...]:
 def _objects(resources: Iterable[Resource]) -> frozenset[str]:
     """The objects of the spec that resources are parts of; what the table has for itself is none."""
     return frozenset(each.owner for each in resources if each.owner and not each.owner.startswith("element/"))
-
-
-def _counted(objects: frozenset[str]) -> str:
-    return f"{len(objects)} object{'' if len(objects) == 1 else 's'}"
 
 
 def _refusal(code: str, why: str, objects: frozenset[str]) -> Diagnostic:

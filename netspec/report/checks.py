@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from netspec.counting import counted
 from netspec.diagnostics import Place
 from netspec.kinds._checks import Explanation, Outcome, State
 from netspec.report.style import PLAIN, Style
@@ -37,8 +38,7 @@ def render(view: CheckView, style: Style = PLAIN) -> str:
     """All of it as text, ending in a newline."""
     if not view.outcomes:
         return "The spec has no checks.\n"
-    number = len(view.outcomes)
-    head = f"{view.host}  stack {view.stack}  {number} check{'' if number == 1 else 's'}"
+    head = f"{view.host}  stack {view.stack}  {counted(len(view.outcomes), 'check')}"
     lines = [style.paint("bold", head), ""]
     if view.assumptions:
         lines += ["  assumed", *(f"    {each}" for each in view.assumptions), ""]

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from netspec.core.change import Action, Change, FieldChange
 from netspec.core.resource import Disruption, Resource
+from netspec.counting import counted
 from netspec.kinds.address import Address
 from netspec.kinds.admission import Admission
 from netspec.kinds.nat_element import NatElement
@@ -58,8 +59,8 @@ def interrupted(each: ObjectChange) -> Iterator[str]:
     if each.symbol != ADD and level is Disruption.FLAP:
         yield "all traffic, while the link goes down and up"
     elif cut or cut is None:
-        number = "an unknown number of" if cut is None else str(len(cut))
-        yield f"{number} established connection{'s' if cut is None or len(cut) != 1 else ''}"
+        connection = "established connection"
+        yield f"an unknown number of {connection}s" if cut is None else counted(len(cut), connection)
     elif each.symbol == REBUILD:
         yield "all its connections"
     elif each.symbol == CHANGE and level is Disruption.RESET and any(_is_beneath(one) for one in each.changes):
@@ -166,7 +167,7 @@ def _counted(changes: Iterable[Change]) -> Iterator[Line]:
     """Elements that only follow from others, by what happens to them."""
     tally = Counter(change.action for change in changes if isinstance(change.resource, NatElement))
     for action, number in sorted(tally.items()):
-        words = f"{number} element{'' if number == 1 else 's'} of nftables"
+        words = f"{counted(number, 'element')} of nftables"
         yield Line(words + ("  loaded again with the table" if action is Action.REPLACE else ""), sign=_SIGNS[action])
 
 

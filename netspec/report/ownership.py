@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from netspec.core.change import Action, Change
+from netspec.counting import counted
 from netspec.report.objects import ObjectChange
 from netspec.report.plan import PlanView
 from netspec.report.style import PLAIN, Style
@@ -34,7 +35,7 @@ def _below(changes: list[Change], *, verbose: bool) -> Iterator[str]:
         if verbose or change.key.kind != "element":
             yield f"{change.key}{_fields(change)}"
     if elements and not verbose:
-        yield f"{len(elements)} element{'' if len(elements) == 1 else 's'} of nftables"
+        yield f"{counted(len(elements), 'element')} of nftables"
 
 
 def _fields(change: Change) -> str:

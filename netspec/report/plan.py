@@ -9,6 +9,7 @@ from netspec.core.consequence import Consequences
 from netspec.core.plan import Plan
 from netspec.core.resource import Key, Resource
 from netspec.core.state import State, owned_by
+from netspec.counting import counted
 from netspec.diagnostics import Place
 from netspec.kinds.sysctl import Sysctl
 from netspec.report.lines import below
@@ -78,8 +79,8 @@ def render(view: PlanView, style: Style = PLAIN, *, verbose: bool = False) -> st
     if not objects and view.aside:
         return "No changes. What the plan is about is as planned.\n"
     if not objects:
-        return f"No changes. The kernel equals the spec ({_many(total, 'object')}).\n"
-    head = f"{view.host}  stack {view.stack}  {_many(total, 'object')}, {view.in_sync} in sync"
+        return f"No changes. The kernel equals the spec ({counted(total, 'object')}).\n"
+    head = f"{view.host}  stack {view.stack}  {counted(total, 'object')}, {view.in_sync} in sync"
     lines = [style.paint("bold", head), ""]
     parts = _parts(objects, view)
     headlines = _headlines(objects, parts, view, style)
@@ -95,10 +96,6 @@ def render(view: PlanView, style: Style = PLAIN, *, verbose: bool = False) -> st
                 lines.append(f"      {renames[each.address].label:<16}  {renames[each.address].words}")
     lines += ["", f"Plan: {_tally(objects)}."]
     return "\n".join(lines) + "\n"
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _tally(objects: Iterable[ObjectChange]) -> str:

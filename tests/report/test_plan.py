@@ -6,6 +6,7 @@ from ipaddress import ip_interface, ip_network
 
 import pytest
 
+from netspec.counting import counted
 from netspec.kernel.operations import AddressDelete, ElementAdd, LinkSet, Operation, RouteDelete, TableDelete
 from netspec.kinds._contract import PROTOCOL
 from netspec.report.plan import render
@@ -256,3 +257,18 @@ def test_what_is_set_again_is_no_drift() -> None:
 
     assert [str(each) for each in found.drift] == ["sysctl/net.ipv4.conf.all.accept_redirects"]
     assert found.drifted == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("number", "word", "words"),
+    [
+        (0, "change", "0 changes"),
+        (1, "change", "1 change"),
+        (2, "kernel object", "2 kernel objects"),
+        (1, "address", "1 address"),
+        (3, "address", "3 addresses"),
+    ],
+)
+def test_things_are_counted_in_words(number: int, word: str, words: str) -> None:
+    """One is one, and all others are several."""
+    assert counted(number, word) == words
