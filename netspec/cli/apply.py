@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netspec.cli.boot import bring_back
-from netspec.cli.generations import Return, drafted, kept, refuse_if_suspended, remember
+from netspec.cli.generations import Return, drafted, kept, remember
 from netspec.cli.help import add
 from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.plan import AllowRemovalOption, LockedOption, print_document, show_proposal
+from netspec.cli.recovery import admitted
 from netspec.cli.saved import approved, saved_plan_at, spec_of
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
@@ -20,16 +21,14 @@ from netspec.cli.windows import (
     WaitOption,
     WithinOption,
     announce,
-    confirmation,
     confirmed_by_checks,
     confirming,
     opening,
-    undo_due,
 )
 from netspec.core.consequence import Limits
 from netspec.counting import counted
 from netspec.engine.generation_names import Standing
-from netspec.errors import NotRestored, UsageError
+from netspec.errors import UsageError
 
 if TYPE_CHECKING:
     from netspec.cli.gate import Gate
@@ -199,21 +198,6 @@ def _carried_out(session: Session, reconciler: "Reconciler", proposal: "Proposal
     return safeguard.window if safeguard is not None else None
 
 
-def admitted(session: Session, reconciler: "Reconciler", intent: "Intent", *, always: bool = False) -> "Proposal":
-    """The plan, once what crashed or was not confirmed has been undone.
-
-    Raises Refused where another one is pending; Suspended, unless `always`, where the stack is.
-    """
-    recover(session, reconciler)
-    pending = confirmation(reconciler)
-    pending.admit(intent.stack)
-    if not always:
-        refuse_if_suspended(session, intent.stack)
-    proposal = reconciler.propose(intent)
-    pending.admit_proposal(proposal)
-    return proposal
-
-
 def _watched(
     session: Session, reconciler: "Reconciler", proposal: "Proposal", gate: "Gate | None", safeguard: "Safeguard"
 ) -> None:
@@ -225,32 +209,3 @@ def _watched(
         accept = gate.before(step) if gate is not None else accepted
         warnings = reconciler.carry_out(proposal, step, accept, safeguard)
     session.warn(warnings)
-
-
-def recover(session: Session, reconciler: "Reconciler") -> bool:
-    """Undo what an apply that died has left, and what was not confirmed in time, and say so; whether there was any.
-
-    Raises NotRestored where that fails.
-    """
-    found = recover_journal(session, reconciler)
-    return undo_due(session, reconciler) or found
-
-
-def recover_journal(session: Session, reconciler: "Reconciler") -> bool:
-    """The first half of it."""
-    from netspec.engine.report_failure import what_is_left
-
-    recovery = confirmation(reconciler).recover()
-    if recovery is None:
-        return False
-    number, outcome = len(recovery.entry.before), recovery.restoration
-    had = f"an apply of stack {recovery.entry.stack} had been interrupted"
-    if not outcome.final:
-        raise NotRestored(f"{had[0].upper()}{had[1:]}, and could not be undone entirely.{what_is_left(outcome)}")
-    if outcome.complete:
-        session.note(f"netspec: {had}; its {number} kernel objects were put back as they were before.")
-    else:
-        session.note(f"netspec: {had}; it was undone but for what others took away.{what_is_left(outcome)}")
-    if outcome.unclosed:
-        raise NotRestored(f"The journal of an apply that was undone is still there: {outcome.unclosed}")
-    return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from netspec.cli.generations import generations, intent_of
+from netspec.cli.recovery import recover
 from netspec.cli.session import Session
 from netspec.cli.windows import confirmation
 from netspec.counting import counted
@@ -24,7 +25,6 @@ def bring_back(session: Session) -> None:
 
     A stack that fails does not stop the others. Raises typer.Exit with the worst code.
     """
-    from netspec.cli.apply import recover
     from netspec.engine.generations import stacks
 
     if session.as_json or session.options.json_into is not None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from netspec.cli.apply import recover
 from netspec.cli.output import write
+from netspec.cli.recovery import recover
 from netspec.cli.session import Session
 from netspec.counting import counted
 from netspec.errors import NetspecError, Refused

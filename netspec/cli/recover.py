@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netspec.cli.apply import recover as put_back
-from netspec.cli.apply import recover_journal
 from netspec.cli.help import add
+from netspec.cli.recovery import recover as put_back
+from netspec.cli.recovery import recover_journal
 from netspec.cli.session import Session
 from netspec.cli.windows import confirmation, note_pending, undo_expired, undone
 from netspec.errors import NetspecError, NotRestored, Refused

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netspec.cli.apply import admitted
 from netspec.cli.generations import drafted_if_possible, kept, remember
 from netspec.cli.help import add
 from netspec.cli.limits import AllowLockoutOption, MaxDisruptionOption, limits
 from netspec.cli.plan import AllowRemovalOption
+from netspec.cli.recovery import admitted
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.core.consequence import Limits

@@ -1,4 +1,4 @@
-"""What apply, destroy and recover share about confirm windows: opening one, its guardian, and waiting for its end."""
+"""What commands share about confirm windows: their options, opening one, its guardian, and what is said of it."""
 
 import contextlib
 import os
