@@ -7,6 +7,7 @@ import typer
 from netspec.cli.adopt import is_address
 from netspec.cli.apply import YesOption
 from netspec.cli.help import add
+from netspec.cli.limits import AllowLockoutOption, limits
 from netspec.cli.ownership import Handover, check_known, hand_over
 from netspec.cli.session import Session
 from netspec.errors import UsageError
@@ -38,6 +39,7 @@ def move(
     path: Annotated[str | None, typer.Argument(help="The spec, as elsewhere.", metavar="PATH")] = None,
     *,
     yes: YesOption = False,
+    allow_lockout_risk: AllowLockoutOption = False,
 ) -> None:
     """Rename a bridge or an endpoint that lives, as the spec has been changed. Its links and addresses stay up.
 
@@ -59,6 +61,7 @@ def move(
             done=f"Moved {old}" if old == target else f"Moved {old} to {target}",
             yes=yes,
             spec=intent,
+            limits=limits(None, lockout=allow_lockout_risk),
         ),
     )
 

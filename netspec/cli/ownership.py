@@ -15,6 +15,7 @@ from netspec.counting import counted
 from netspec.errors import NetspecError, Refused
 
 if TYPE_CHECKING:
+    from netspec.core.consequence import Limits
     from netspec.core.resource import Resource
     from netspec.engine.intent import Intent
     from netspec.engine.reconciler import Proposal, Reconciler
@@ -26,7 +27,8 @@ SHOWN = 20
 class Handover:
     """What is done with what: `propose` makes the plan; the rest is told.
 
-    `spec` is what it is done for: where the kernel equals it afterwards, it is what a boot shall bring.
+    `spec` is what it is done for: where the kernel equals it afterwards, it is what a boot shall bring. `limits`
+    are for what changes more than marks, which touch nobody's traffic.
     """
 
     propose: "Callable[[Reconciler], Proposal]"
@@ -35,6 +37,7 @@ class Handover:
     done: str
     yes: bool
     spec: "Intent | None" = None
+    limits: "Limits | None" = None
 
 
 def hand_over(session: Session, handover: Handover) -> None:
@@ -43,6 +46,7 @@ def hand_over(session: Session, handover: Handover) -> None:
     from netspec.cli.progress import Progress
     from netspec.cli.windows import confirmation
     from netspec.engine.interrupts import interruptible
+    from netspec.engine.limits import WORD_ALONE, check_within
 
     quiet = session.options.quiet or session.as_json
     with session.changing() as reconciler:
@@ -56,6 +60,8 @@ def hand_over(session: Session, handover: Handover) -> None:
             session.say(handover.nothing)
             return
         _show(session, proposal)
+        if handover.limits is not None:
+            check_within(proposal, handover.limits, window=False, way_out=WORD_ALONE)
         if not session.confirm(handover.question, yes=handover.yes):
             session.note("Nothing was changed.")
             raise typer.Exit(1)

@@ -9,6 +9,9 @@ from netspec.diagnostics import Diagnostic, Severity
 from netspec.engine.reconciler import Proposal
 from netspec.errors import Refused
 
+WINDOW_OR_WORD = "add --confirm-within 90s, which undoes it unless confirmed, or --allow-lockout-risk"
+WORD_ALONE = "add --allow-lockout-risk if there is another way in: nothing undoes a rename by itself"
+
 _EFFECT = {
     Disruption.LIVE: "is changed in place",
     Disruption.RESET: "cuts established connections",
@@ -23,22 +26,24 @@ def lockout_allowed(limits: Limits, *, window: bool) -> bool:
     return limits.lockout or window
 
 
-def beyond(proposal: Proposal, limits: Limits, *, window: bool) -> tuple[Diagnostic, ...]:
+def beyond(
+    proposal: Proposal, limits: Limits, *, window: bool, way_out: str = WINDOW_OR_WORD
+) -> tuple[Diagnostic, ...]:
     """What of a proposal the limits forbid: each object once for its level, each way that is touched."""
     found = [*_too_much(proposal, limits)]
-    return (*found, *(() if lockout_allowed(limits, window=window) else _risks(proposal, Severity.ERROR)))
+    return (*found, *(() if lockout_allowed(limits, window=window) else _risks(proposal, Severity.ERROR, way_out)))
 
 
-def check_within(proposal: Proposal, limits: Limits, *, window: bool) -> None:
+def check_within(proposal: Proposal, limits: Limits, *, window: bool, way_out: str = WINDOW_OR_WORD) -> None:
     """Raise Refused where something is in the way of a proposal, or it goes beyond the limits."""
-    forbidden = (*proposal.diagnostics, *beyond(proposal, limits, window=window))
+    forbidden = (*proposal.diagnostics, *beyond(proposal, limits, window=window, way_out=way_out))
     if forbidden:
         raise Refused("Refused: nothing was changed.", diagnostics=forbidden)
 
 
 def risks(proposal: Proposal) -> tuple[Diagnostic, ...]:
     """Warnings of what may end this session, for those who only look."""
-    return tuple(_risks(proposal, Severity.WARNING))
+    return tuple(_risks(proposal, Severity.WARNING, WINDOW_OR_WORD))
 
 
 def _too_much(proposal: Proposal, limits: Limits) -> Iterator[Diagnostic]:
@@ -60,7 +65,7 @@ def _too_much(proposal: Proposal, limits: Limits) -> Iterator[Diagnostic]:
         )
 
 
-def _risks(proposal: Proposal, severity: Severity) -> Iterator[Diagnostic]:
+def _risks(proposal: Proposal, severity: Severity, way_out: str) -> Iterator[Diagnostic]:
     told: set[tuple[str, str]] = set()
     for change in proposal.plan.changes:
         why, name = proposal.consequences[change.key].lockout, _name(change)
@@ -70,7 +75,7 @@ def _risks(proposal: Proposal, severity: Severity) -> Iterator[Diagnostic]:
                 "NS0621",
                 f"{change.key} may not be touched without a way back: {why}",
                 proposal.intent.place_of(name),
-                hint="add --confirm-within 90s, which undoes it unless confirmed, or --allow-lockout-risk",
+                hint=way_out,
                 label=f"{change.key}",
                 severity=severity,
                 address=name,

@@ -33,10 +33,12 @@ _FROM_ADVERTISEMENT = 9
 
 
 def lockouts(ground: Ground, peers: tuple[Peer, ...]) -> Mapping[Key, str]:
-    """Why each change that touches a way does so, by key."""
+    """Why each change that touches a way does so, by key. What goes along with a link that is renamed does not."""
     found: dict[Key, str] = {}
-    for path in paths(ground.kernel, ground.snapshot, peers) if ground.plan and peers else ():
-        for change in ground.plan.changes:
+    concern = [each for each in ground.plan.changes if each.action is not Action.MOVE or each.key.kind == "link"]
+    for way in paths(ground.kernel, ground.snapshot, peers) if concern and peers else ():
+        path = way.under(ground.names)
+        for change in concern:
             why = "" if change.key in found else _touched(change, path) or _shut_out(change, path, ground)
             if why:
                 found[change.key] = f"{why}: {path.peer.words}"

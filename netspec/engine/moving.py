@@ -13,7 +13,7 @@ from netspec.diagnostics import Diagnostic
 from netspec.engine.intent import Intent
 from netspec.engine.observation import observed_state
 from netspec.engine.reconciler import Proposal, Reconciler
-from netspec.engine.renaming import Names, renamed
+from netspec.engine.renaming import NO_NAMES, Names, renamed
 from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
@@ -33,7 +33,7 @@ def moving(reconciler: Reconciler, intent: Intent, source: str, target: str) -> 
     `source` is of the stack and on this host; `target` may be the same object, some name of which has changed.
     Raises SpecError and NetspecError as `propose` does.
     """
-    snapshot, scope = _look(reconciler, intent, Names({}, {}))
+    snapshot, scope = _look(reconciler, intent, NO_NAMES)
     move = _Move(intent, source, target, snapshot, intent.desire(reconciler.present_in(snapshot, intent)))
     if move.names.spaces:
         # What is to be known of a namespace is known under the name that it has.
@@ -51,7 +51,7 @@ def moving(reconciler: Reconciler, intent: Intent, source: str, target: str) -> 
     for words in missing.values():
         hint = "an apply deletes it and makes it anew"
         problems += (_refusal(move, "NS0707", f"this kernel cannot rename a link that is up: {words}", hint),)
-    return Proposal(
+    proposal = Proposal(
         intent=intent,
         plan=_plan(move, changes, own) if not problems else Plan(),
         desired=kept,
@@ -59,6 +59,7 @@ def moving(reconciler: Reconciler, intent: Intent, source: str, target: str) -> 
         diagnostics=problems,
         scope=scope,
     )
+    return reconciler.weighed(proposal, after, snapshot, move.names)
 
 
 def _look(reconciler: Reconciler, intent: Intent, names: Names) -> tuple[Snapshot, Scope]:

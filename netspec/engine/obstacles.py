@@ -13,6 +13,7 @@ from netspec.engine.foreign_routes import foreign_routes
 from netspec.engine.lent_links import lent_links
 from netspec.engine.observation import kind_of
 from netspec.engine.overlaps import overlaps
+from netspec.engine.renaming import NO_NAMES, Names
 from netspec.kernel.port import Kernel
 from netspec.kernel.snapshot import Listener, Snapshot
 from netspec.kinds.bridge import Bridge
@@ -41,6 +42,8 @@ class Ground:
     place_of: PlaceOf
     inner: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """What sysctls of namespaces are, or will be in new ones."""
+    names: Names = NO_NAMES
+    """What is renamed before anything else: the snapshot has the old names, all the rest the new ones."""
 
 
 def obstacles(ground: Ground) -> tuple[Diagnostic, ...]:

@@ -1,9 +1,10 @@
 """The way from this host to a peer: what of the host packets pass on it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from netspec.engine.peers import Peer, addresses_of
+from netspec.engine.renaming import Names
 from netspec.kernel.operations import Address, Network
 from netspec.kernel.port import Kernel
 from netspec.kernel.sightings import Way
@@ -40,6 +41,11 @@ class Path:
     def own(self) -> Address | None:
         """The host's address that the peer talks to."""
         return self.peer.local or self.way.source
+
+    def under(self, names: Names) -> "Path":
+        """The same way, once links have other names; the old ones are on it as well."""
+        way = replace(self.way, link=names.link("", self.way.link), port=names.link("", self.way.port))
+        return replace(self, way=way, links=self.links | {names.link("", each) for each in self.links})
 
 
 def paths(kernel: Kernel, snapshot: Snapshot, peers: Iterable[Peer]) -> Iterator[Path]:

@@ -24,6 +24,7 @@ from netspec.engine.obstacles import Ground, obstacles
 from netspec.engine.parting import bereaved
 from netspec.engine.peers import Peer
 from netspec.engine.presence import present_of
+from netspec.engine.renaming import Names
 from netspec.engine.report_failure import explained
 from netspec.engine.safeguard import UNGUARDED, Safeguard
 from netspec.errors import NetspecError, Refused
@@ -112,6 +113,21 @@ class Reconciler:
             scope=scope,
             aside=allowed.aside,
         )
+
+    def weighed(self, proposal: Proposal, observed: State, snapshot: Snapshot, names: Names) -> Proposal:
+        """A move with what it does to traffic: `observed` has the new names, the snapshot the old ones."""
+        intent = proposal.intent
+        ground = Ground(
+            kernel=self._kernel,
+            stack=intent.stack,
+            plan=proposal.plan,
+            desired=proposal.desired,
+            observed=observed,
+            snapshot=snapshot,
+            place_of=intent.place_of,
+            names=names,
+        )
+        return replace(proposal, consequences=weigh(ground, (*self._peers, *intent.peers)))
 
     def present(self, intent: Intent) -> Present:
         """What of the host decides what an intent comes to. Raises NetspecError where it cannot be read."""

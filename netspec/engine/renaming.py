@@ -49,6 +49,9 @@ class Names:
         return Key(key.kind, self.space(key.netns), name)
 
 
+NO_NAMES = Names({}, {})
+
+
 def renamed(snapshot: Snapshot, names: Names, source: str, target: str) -> Snapshot:
     """The same host with other names; what says that it serves the object `source` says `target`."""
     return replace(

@@ -176,6 +176,33 @@ def test_a_destroy_is_refused_and_can_be_meant(talks: Talks) -> None:
     talks.close()  # who listens in a namespace that has gone is asked by nobody
 
 
+RENAMED = {
+    "alone": ("mac: 02:00:00:00:00:01, ", ""),
+    "with its MAC": ("", ""),
+    "with its address": ("192.0.2.0/24", "192.0.3.0/24"),
+}
+
+
+@pytest.mark.usefixtures("talks")
+@pytest.mark.parametrize("name", RENAMED)
+def test_a_rename_of_the_way_is_refused(name: str) -> None:
+    """With 6, and nothing changes; what is apart from the way is renamed."""
+    here, there = RENAMED[name]
+    spec = edited(SPEC, ("lan0: {", "lan0: {" + here)) if name == "alone" else SPEC
+    apply(spec)
+    after = edited(spec, ("lan0", "lan1"), *([(here, there)] if name == "with its address" else []))
+    before = asked("plan", spec).out
+    session = {"SSH_CONNECTION": SESSION}
+    done = netspec("move", "--yes", "bridge/lan0", "bridge/lan1", "-", stdin=after, more=session)
+    assert (done.code, "error[NS0621]: link/lan0 may not be touched" in done.err) == (6, True), done
+    assert "--confirm-within" not in done.err
+    assert asked("plan", spec).out == before
+
+    words = ("move", "--yes", "bridge/apps0", "bridge/apps1", "-")
+    assert netspec(*words, stdin=edited(spec, ("apps0", "apps1")), more=session).code == 0
+    apply(SPEC)
+
+
 @pytest.mark.usefixtures("talks")
 def test_it_can_be_meant_by_apply_and_rollback_too() -> None:
     """Going back is no way around the gate."""
