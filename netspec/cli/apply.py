@@ -100,7 +100,7 @@ def apply(
     session: Session = context.obj
     if boot:
         _check_boot(context)
-        bring_back(session)
+        bring_back(session, limits(None, lockout=allow_lockout_risk))
         return
     where = session.path_of(path)
     plan = saved_plan_at(where)

@@ -10,20 +10,23 @@ from netspec.cli.generations import generations, intent_of
 from netspec.cli.recovery import recover
 from netspec.cli.session import Session
 from netspec.cli.windows import confirmation
+from netspec.core.consequence import Limits
 from netspec.counting import counted
-from netspec.errors import Interrupted, NetspecError, NotRestored, Refused, UsageError
+from netspec.errors import Interrupted, NetspecError, NotRestored, UsageError
 
 if TYPE_CHECKING:
     from netspec.engine.reconciler import Reconciler
 
+NO_LIMITS = Limits(lockout=True)
 WORST_FIRST = (4, 3, 1, 6, 77, 65, 69)
 """Of several exit codes, the one to end with: first what a person is needed for."""
 
 
-def bring_back(session: Session) -> None:
+def bring_back(session: Session, limits: Limits = NO_LIMITS) -> None:
     """Make the kernel equal the last good generation of each stack, or of that of --stack. Records nothing.
 
-    A stack that fails does not stop the others. Raises typer.Exit with the worst code.
+    `limits` are for who calls it by hand, over SSH. A stack that fails does not stop the others. Raises typer.Exit with
+    the worst code.
     """
     from netspec.engine.generations import stacks
 
@@ -41,7 +44,7 @@ def bring_back(session: Session) -> None:
         if not wanted:
             session.say(f"No stack has a generation in {state_dir}: there is nothing to bring back.")
         for stack in wanted:
-            failed.extend(_tried(session, reconciler, stack))
+            failed.extend(_tried(session, reconciler, stack, limits))
     if failed:
         raise typer.Exit(worst(failed))
 
@@ -51,10 +54,10 @@ def worst(codes: Iterable[int]) -> int:
     return min(codes, key=lambda code: WORST_FIRST.index(code) if code in WORST_FIRST else len(WORST_FIRST))
 
 
-def _tried(session: Session, reconciler: "Reconciler", stack: str) -> list[int]:
+def _tried(session: Session, reconciler: "Reconciler", stack: str, limits: Limits) -> list[int]:
     """Bring one stack back; what it failed with."""
     try:
-        session.say(_brought(session, reconciler, stack))
+        session.say(_brought(session, reconciler, stack, limits))
     except Interrupted:
         raise
     except NetspecError as error:
@@ -64,21 +67,24 @@ def _tried(session: Session, reconciler: "Reconciler", stack: str) -> list[int]:
     return []
 
 
-def _brought(session: Session, reconciler: "Reconciler", stack: str) -> str:
+def _brought(session: Session, reconciler: "Reconciler", stack: str, limits: Limits) -> str:
     """Bring one stack back, and what became of it in a sentence."""
     from netspec.engine.guards import EVERYTHING
     from netspec.engine.interrupts import interruptible
+    from netspec.engine.limits import WORD_ALONE, check_within
 
-    confirmation(reconciler).admit(stack)
+    pending = confirmation(reconciler)
+    pending.admit(stack)
     store = generations(session, stack)
     last = store.last_good()
     session.warn(store.warnings)
     if last is None:
         return f"Stack {stack}: no good generation, nothing to bring back."
-    proposal = reconciler.propose(replace(intent_of(session, last), allowed_removal=EVERYTHING))
+    # The way of a protected peer is what a boot brings; that of who types this is there already.
+    proposal = reconciler.propose(replace(intent_of(session, last), allowed_removal=EVERYTHING, peers=()))
+    pending.admit_proposal(proposal)
     session.warn(proposal.warnings)
-    if proposal.diagnostics:
-        raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
+    check_within(proposal, limits, window=False, way_out=WORD_ALONE)
     if not proposal.plan:
         return f"Stack {stack}: as generation {last.entry.number} wants it."
     with interruptible(lambda _done, _known: None) as step:

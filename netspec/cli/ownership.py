@@ -52,7 +52,9 @@ def hand_over(session: Session, handover: Handover) -> None:
     with session.changing() as reconciler:
         recover(session, reconciler)
         proposal = handover.propose(reconciler)
-        confirmation(reconciler).admit(proposal.intent.stack)
+        pending = confirmation(reconciler)
+        pending.admit(proposal.intent.stack)
+        pending.admit_proposal(proposal)
         if proposal.diagnostics:
             raise Refused("Refused: nothing was changed.", diagnostics=proposal.diagnostics)
         if not proposal.plan:

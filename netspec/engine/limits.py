@@ -10,7 +10,7 @@ from netspec.engine.reconciler import Proposal
 from netspec.errors import Refused
 
 WINDOW_OR_WORD = "add --confirm-within 90s, which undoes it unless confirmed, or --allow-lockout-risk"
-WORD_ALONE = "add --allow-lockout-risk if there is another way in: nothing undoes a rename by itself"
+WORD_ALONE = "add --allow-lockout-risk if there is another way in: nothing undoes it by itself"
 
 _EFFECT = {
     Disruption.LIVE: "is changed in place",

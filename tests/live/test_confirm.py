@@ -424,6 +424,21 @@ def test_what_was_pending_at_a_reboot_is_undone(spec: Path, here: Here) -> None:
     assert (standings(), host_state()) == ([Standing.GOOD, Standing.UNDONE], after)
 
 
+def test_what_may_be_undone_is_built_upon_by_nobody(spec: Path, here: Here, tmp_path: Path) -> None:
+    """Neither by a boot of another stack, nor by letting go of what both have: forwarding here, lost meanwhile."""
+    other = tmp_path / "other.yaml"
+    other.write_text(OTHER, encoding="utf-8")
+    assert here("apply", "--yes", str(other))[0] == 0
+    run("sysctl -qw net.ipv4.ip_forward=0")
+    assert here("apply", "--yes", "--confirm-within", LATE, str(spec))[0] == 0
+    before = host_state()
+    forget = ("forget", "--yes", "--stack", "other", "sysctl/net.ipv4.ip_forward")
+    for words in (("apply", "--boot", "--stack", "other"), forget):
+        code, said = here(*words)
+        assert (code, "NS0661" in said) == (6, True), words
+    assert host_state() == before
+
+
 def test_an_apply_that_fails_leaves_no_generation(spec: Path, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor a window that could be confirmed."""
     monkeypatch.setattr("netspec.kernel.linux.LinuxKernel", Mute)

@@ -218,6 +218,19 @@ def test_it_can_be_meant_by_apply_and_rollback_too() -> None:
 
 
 @pytest.mark.usefixtures("talks")
+def test_a_boot_that_is_typed_keeps_the_session() -> None:
+    """Refused with 6 over SSH, unless it is meant; where nobody is connected, nobody is waited for."""
+    guarded = SPEC + "protect: [192.0.2.9]\n"
+    for session, options, code in ((SESSION, (), 6), (SESSION, ("--allow-lockout-risk",), 0), ("", (), 0)):
+        shell("ip link set lan0 mtu 1500")
+        assert asked("apply", guarded, "--yes", "--allow-lockout-risk").code == 0
+        shell("ip link set lan0 mtu 1400")
+        done = netspec("apply", "--boot", *options, more={"SSH_CONNECTION": session})
+        assert (done.code, "error[NS0621]: link/lan0" in done.err) == (code, code == 6), done
+    apply(SPEC)
+
+
+@pytest.mark.usefixtures("talks")
 def test_protected_peers_are_kept_without_any_session() -> None:
     """By the list in the spec, a prefix here; also where the whole of it is destroyed."""
     guarded = SPEC + "protect: [192.0.2.8/29]\n"
