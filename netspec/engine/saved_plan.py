@@ -59,8 +59,10 @@ class SavedPlan:
 
     @property
     def observed(self) -> State:
-        """What was there, as far as the plan was made from it."""
-        return {key: resource for key, resource in self.read.items() if resource is not None}
+        """What was there, as far as the plan knows: what it was made from, and what was as it is wanted."""
+        changing = {change.key for change in self.plan.changes}
+        there = {key: resource for key, resource in self.desired.items() if key not in changing}
+        return there | {key: resource for key, resource in self.read.items() if resource is not None}
 
     def place_of(self, address: str) -> Place | None:
         """The place in the spec, as it was, of what a change is for."""

@@ -39,6 +39,11 @@ class Qdisc(Resource):
     deleting: ClassVar[Disruption] = Disruption.LIVE
     guarded: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        """One that was read from a file says its rate as people do, too."""
+        if self.rate is not None:
+            object.__setattr__(self, "rate", Rate(self.rate))
+
     def key(self) -> Key:
         """`qdisc/NETNS/LINK`."""
         return Key("qdisc", self.netns, self.link)
@@ -53,14 +58,14 @@ class Qdisc(Resource):
 
     def title(self) -> str:
         """The rate, in the largest unit that fits."""
-        return f"limit {Rate(self.rate)}" if self.rate else f"{self.discipline} qdisc"
+        return f"limit {self.rate}" if self.rate else f"{self.discipline} qdisc"
 
 
 def bucket(mark: Mark, link: str, rate: int, burst: int) -> Qdisc:
     """A token bucket, its burst in the form in which the kernel gives it back."""
     kept = burst_of(rate, ticks(rate, burst))
     return Qdisc(
-        mark=mark, netns="", link=link, rate=Rate(rate), burst=kept, queue=min(burst + rate // LONGEST_WAIT, 0xFFFFFFFF)
+        mark=mark, netns="", link=link, rate=rate, burst=kept, queue=min(burst + rate // LONGEST_WAIT, 0xFFFFFFFF)
     )
 
 
@@ -74,7 +79,7 @@ def observe(snapshot: Snapshot) -> Iterator[Qdisc]:
             netns="",
             link=row.link,
             discipline=row.kind,
-            rate=Rate(row.rate),
+            rate=row.rate,
             burst=row.burst,
             queue=row.queue,
         )

@@ -94,6 +94,26 @@ def test_from_plan_to_apply_without_the_spec() -> None:
     assert netspec("plan", "--detailed-exitcode", "kept.yaml").code == 0
 
 
+CHANGED = {
+    "one more publication": ('"8080:80", ', '"8080:80", "8081:81", '),
+    "another rate": ("limit: {ingress: 20mbit}", "limit: {ingress: 30mbit}"),
+    "an object that goes": ("  db: {bridge: br0, limit: {ingress: 20mbit}}\n", ""),
+    "an object that is rebuilt": ("  db: {bridge: br0,", "  db: {bridge: br0, host_name: to-db,"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_plan_over_what_lives_is_shown_as_it_was_printed(name: str) -> None:
+    """Though only what it was made from is in the file."""
+    edit("  db: {bridge: br0}", "  db: {bridge: br0, limit: {ingress: 20mbit}}")
+    assert netspec("apply", "--yes").code == 0
+    edit(*CHANGED[name])
+    printed = save().out
+
+    assert netspec("show", str(PLAN)).out == printed.removesuffix(f"Saved. To do exactly this: netspec apply {PLAN}\n")
+    assert netspec("apply", str(PLAN)).out.startswith(printed.partition("\nSaved.")[0])
+
+
 def test_its_file_is_as_the_schema_says() -> None:
     """With changes of all sorts, the ground they stand on, and places."""
     save()
