@@ -1,7 +1,7 @@
 """What on the host forbids a plan: found by looking, before anything is changed."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from netspec.core.change import Action, Change
@@ -61,12 +61,17 @@ def obstacles(ground: Ground) -> tuple[Diagnostic, ...]:
 
 
 def _foreign(ground: Ground) -> Iterator[Diagnostic]:
+    for change, before in _met(ground):
+        yield _in_the_way(change.key, before, change.resource, ground)
+
+
+def _met(ground: Ground) -> Iterator[tuple[Change, Resource]]:
+    """Changes of what is not ours, and what that is."""
     ours = owned_by(ground.stack)
     for change in ground.plan.changes:
         before = change.before
-        if before is None or change.after is None or not before.guarded or ours(before):
-            continue
-        yield _in_the_way(change.key, before, change.resource, ground)
+        if before is not None and change.after is not None and before.guarded and not ours(before):
+            yield change, before
 
 
 def _occupied(ground: Ground) -> Iterator[Diagnostic]:
@@ -110,7 +115,10 @@ def _creations(ground: Ground) -> Iterator[tuple[Change, Resource]]:
 
 def _overlaps(ground: Ground) -> Iterator[Diagnostic]:
     new = [each for _, each in _creations(ground)]
-    for subnet, words, origin in overlaps(new, ground.stack, ground.observed, ground.snapshot):
+    # What a foreign link has stays or goes with it: it is enough to say that it is in the way.
+    met = {change.key.name for change, _ in _met(ground) if change.key.kind == "link" and not change.key.netns}
+    known = replace(ground.snapshot, named=ground.snapshot.named | met)
+    for subnet, words, origin in overlaps(new, ground.stack, ground.observed, known):
         yield Diagnostic(
             "NS0402",
             f"the subnet {subnet} overlaps {words}",
