@@ -18,6 +18,7 @@ MAX_PORTS = 1023
 def check(specs: Mapping[str, Any], document: Any) -> Iterator[Finding]:  # noqa: ANN401  specs of kinds.endpoint
     """Bridges exist and hold their ports, names are not taken twice, publications do not collide."""
     yield from _bridges(specs, document.bridges)
+    yield from _too_wide(specs, document.bridges)
     yield from check_spaces(specs)
     yield from check_limits(specs, document.bridges)
     yield from _names(specs, document.bridges)
@@ -59,6 +60,23 @@ def _bridges(specs: Mapping[str, Any], bridges: Mapping[str, Any]) -> Iterator[F
                 ("bridges", bridge),
                 hint="use several bridges",
                 on_key=True,
+            )
+
+
+def _too_wide(specs: Mapping[str, Any], bridges: Mapping[str, Any]) -> Iterator[Finding]:
+    """A bridge drops what is too long for the port that it leaves by, and tells nobody."""
+    for _, _, interface, path in _interfaces(specs):
+        bridge = bridges.get(interface.bridge)
+        if bridge is None or bridge.mtu == "auto" or (bridge.existing and "mtu" not in bridge.model_fields_set):
+            continue  # only the host knows it
+        if interface.mtu is not None and interface.mtu > bridge.mtu:
+            yield Finding(
+                "NS0227",
+                f"an MTU of {interface.mtu} on bridge/{interface.bridge}, whose own is {bridge.mtu}: "
+                "others there would not get what is longer",
+                (*path, "mtu"),
+                hint=f"widen the bridge: mtu: {interface.mtu}; interfaces that are to have less say so themselves",
+                related=((("bridges", interface.bridge), "the bridge is here"),),
             )
 
 

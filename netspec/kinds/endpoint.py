@@ -45,7 +45,7 @@ class InterfaceSpec(InterfaceKeys):
     mac: Mac = "auto"
     """MAC address; `auto` is derived from stack, endpoint and interface, and never changes."""
     mtu: Mtu | None = None
-    """MTU in bytes; that of the bridge unless said."""
+    """MTU in bytes; that of the bridge unless said, and never more."""
     host_name: LinkName | None = None
     """Name of the host end of the veth pair; `veth` and 7 hex digits unless said."""
     isolated: Switch = False

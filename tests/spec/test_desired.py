@@ -247,6 +247,11 @@ FINDINGS = [
         "IPv6 needs an MTU of at least 1280 bytes; here it is 1279",
     ),
     (
+        "NS0227",
+        network("10.0.0.0/24", a=", mtu: 1501"),
+        "an MTU of 1501 on bridge/lan, whose own is 1500: others there would not get what is longer",
+    ),
+    (
         "NS0226",
         "netspec: 1\nbridges: {a: {ports: [eth1]}, b: {ports: {eth1: {hairpin: true}}}}\n",
         '"eth1" is a port of two bridges',
