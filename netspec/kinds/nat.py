@@ -1,7 +1,7 @@
 """The `nat` section: under which addresses traffic leaves, and where ports of the host lead."""
 
 from collections.abc import Iterable, Iterator
-from ipaddress import summarize_address_range
+from ipaddress import ip_network, summarize_address_range
 from typing import Any
 
 from netspec.core.elements import Part, concat, ifname
@@ -45,9 +45,17 @@ def _unknown(source: str, path: Place, document: Any) -> Finding:  # noqa: ANN40
         "NS0230",
         f'there is no bridge or subnet "{source}" to {"masquerade" if path[1] == "masquerade" else "translate"}',
         path,
-        hint=f"known: {known}" if known else "declare it below bridges:, or write a CIDR",
+        hint=_as_prefix(source) or (f"known: {known}" if known else "declare it below bridges:, or write a CIDR"),
         missing=(("bridges", source), ("subnets", source)),
     )
+
+
+def _as_prefix(source: str) -> str:
+    """What to write instead of an address; empty for a name."""
+    try:
+        return f"an address by itself is written {ip_network(source)}"
+    except ValueError:
+        return ""
 
 
 def _written(source: Network | str, document: Any) -> Iterator[Network]:  # noqa: ANN401
