@@ -33,7 +33,7 @@ from netspec.cli import (
 )
 from netspec.cli.help import listed
 from netspec.cli.options import Color, Options, Output, hoist
-from netspec.cli.output import write
+from netspec.cli.output import tell, write
 from netspec.cli.session import Session, writable
 from netspec.errors import Astray, NetspecError
 
@@ -155,7 +155,7 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return _obey(words)
     except CommandLineError as error:
-        sys.stderr.write(f"netspec: {_complaint(error)}\n")
+        tell(f"netspec: {_complaint(error)}")
         return USAGE
     except Exception as error:  # noqa: BLE001  the last line of defence between users and tracebacks
         return _unforeseen(error, words)
@@ -174,7 +174,7 @@ def _obey(words: list[str]) -> int:
     except typer.Exit as done:
         return done.exit_code
     except Astray as error:
-        sys.stderr.write(f"netspec: {error.message}\n")
+        tell(f"netspec: {error.message}")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("netspec: interrupted; nothing was changed.\n")
@@ -205,9 +205,9 @@ def _unforeseen(error: Exception, words: list[str]) -> int:
     details = f"netspec {__version__}, Python {sys.version}\ncommand: {words}\n\n{traceback.format_exc()}"
     with tempfile.NamedTemporaryFile("w", prefix="netspec-", suffix=".txt", delete=False) as file:
         file.write(details)
-    sys.stderr.write(
+    tell(
         f"netspec: a defect in netspec stopped `netspec {' '.join(words)}`: {type(error).__name__}: {error}\n"
         f"The details are in {file.name}; please report them with what you did.\n"
-        "If an apply was running, the next one undoes it first.\n"
+        "If an apply was running, the next one undoes it first."
     )
     return 1

@@ -4,6 +4,7 @@ import os
 import sys
 
 from netspec.errors import NetspecError
+from netspec.report.style import harmless
 
 
 def open_missing_streams() -> None:
@@ -20,15 +21,21 @@ def open_missing_streams() -> None:
 
 
 def write(text: str) -> None:
-    """Print text as it is. Nobody reads it: that is no failure, and no reason to stop. Raises NetspecError."""
+    """Print text. Nobody reads it: that is no failure, and no reason to stop. Raises NetspecError."""
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(harmless(text))
         sys.stdout.flush()
     except BrokenPipeError:
         _to_nowhere()
     except OSError as error:
         _to_nowhere()
         raise NetspecError(f"cannot write to standard output: {error.strerror}.") from None
+
+
+def tell(text: str) -> None:
+    """Print a line on standard error, at once."""
+    sys.stderr.write(f"{harmless(text)}\n")
+    sys.stderr.flush()
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.cli.options import Options, Output, host_name
-from netspec.cli.output import write
+from netspec.cli.output import tell, write
 from netspec.diagnostics import Diagnostic
 from netspec.errors import NetspecError, UsageError
 
@@ -154,13 +154,12 @@ class Session:
                 write(text if text.endswith("\n") else text + "\n")
             except NetspecError as error:
                 # What it tells of has happened, whoever hears of it.
-                sys.stderr.write(f"netspec: {error.message}\n")
+                tell(f"netspec: {error.message}")
 
     def note(self, text: str) -> None:
         """A remark on standard error."""
         if not self.options.quiet:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+            tell(text)
 
     def document(self, make: Callable[[], dict[str, Any]]) -> None:
         """JSON, to where it is wanted: standard output, `--json-into`, both or neither."""
@@ -177,7 +176,7 @@ class Session:
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            sys.stderr.write(f"netspec: cannot write {path}: {error.strerror}.\n")
+            tell(f"netspec: cannot write {path}: {error.strerror}.")
 
     def diagnostics(self, found: Iterable[Diagnostic]) -> None:
         """Show what is wrong, on standard error."""
@@ -206,7 +205,7 @@ class Session:
         from netspec.report.diagnostics import as_json
 
         self.diagnostics(error.diagnostics)
-        sys.stderr.write(f"{self.style(on_stderr=True).paint('error', 'netspec:')} {error.message}\n")
+        tell(f"{self.style(on_stderr=True).paint('error', 'netspec:')} {error.message}")
         self.document(
             lambda: {
                 "format_version": "1.0",

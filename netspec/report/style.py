@@ -1,6 +1,7 @@
 """Colour, where it is wanted."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 _CODES: Mapping[str, str] = {
@@ -30,3 +31,19 @@ class Style:
 
 
 PLAIN = Style()
+_PAINT = re.compile(rf"(\x1b\[(?:{'|'.join(sorted({*_CODES.values(), '0'}))})m)")
+
+
+def harmless(text: str) -> str:
+    """Text that does to a terminal only what it shows, whoever named what it tells of; colours and lines stay."""
+    return text if text.replace("\n", "").isprintable() else "".join(_shown(text))
+
+
+def _shown(text: str) -> Iterator[str]:
+    for number, part in enumerate(_PAINT.split(text)):
+        ours = number % 2
+        yield part if ours else "".join(_letter(each) for each in part)
+
+
+def _letter(letter: str) -> str:
+    return letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]

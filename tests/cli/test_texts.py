@@ -7,6 +7,7 @@ import pytest
 
 from tests.cli.running import Done, netspec
 from tests.live.driving import edited, shell
+from tests.sandboxed import run
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("fresh_netns")]
 
@@ -155,3 +156,17 @@ def test_what_is_in_the_way() -> None:
 
     assert netspec("plan") == Done(6, ADD, IN_THE_WAY)
     assert netspec("apply", "--yes") == Done(6, ADD, IN_THE_WAY + "netspec: Refused: nothing was changed.\n")
+
+
+@pytest.mark.usefixtures("here")
+def test_names_that_others_chose_do_nothing_to_a_terminal() -> None:
+    """Who may rename the links of a namespace writes to no screen of the host; colours are ours alone."""
+    applied()
+    odd = "\x1b[2J\x1b[8mx"
+    run(f"ip -n web link set eth0 name {odd}")
+
+    shown = [netspec("plan", "--color", color).out for color in ("never", "always")]
+    assert [r"its interface changes: \x1b[2J\x1b[8mx -> eth0" in each for each in shown] == [True, True]
+    assert ["\x1b" in each for each in shown] == [False, True]
+    assert not any(odd in each for each in shown)
+    assert odd not in netspec("show", f"link/{odd}").err
