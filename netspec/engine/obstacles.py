@@ -23,7 +23,7 @@ from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import NatTable
 from netspec.kinds.netns import Netns
 from netspec.kinds.other_link import OtherLink
-from netspec.kinds.sysctl import Sysctl
+from netspec.kinds.sysctl import Sysctl, shared_sysctls
 
 PlaceOf = Callable[[str], Place | None]
 """Finds the place in the spec of an address like `endpoint/redis`."""
@@ -54,6 +54,7 @@ def obstacles(ground: Ground) -> tuple[Diagnostic, ...]:
         *_overlaps(ground),
         *_busy_ports(ground),
         *_no_sysctl(ground),
+        *_disputed(ground),
         *_lent(ground),
     ]
     found.extend(foreign_routes(ground.plan.changes, ground.desired, ground.place_of))
@@ -185,6 +186,25 @@ def _no_sysctl(ground: Ground) -> Iterator[Diagnostic]:
                 ground.place_of(each.origin),
                 hint=_feature_of(each.key().name),
                 address=each.origin,
+            )
+
+
+def _disputed(ground: Ground) -> Iterator[Diagnostic]:
+    """What another stack has set, and this one wants otherwise. What is as before all of them was set back by hand."""
+    shared = shared_sysctls(ground.snapshot)
+    for change in ground.plan.changes:
+        before, after = change.before, change.after
+        if not isinstance(before, Sysctl) or not isinstance(after, Sysctl) or before.name not in shared:
+            continue
+        if after.value is not None and before.value not in (after.value, shared[before.name].former):
+            wanted, found = (" ".join((each.value or "").split()) for each in (after, before))
+            yield Diagnostic(
+                "NS0407",
+                f"{after.name} cannot be {wanted}: {before.held_by()} has set it to {found}",
+                ground.place_of(after.origin),
+                hint="the host has one value for all: leave it to one stack, or agree on it",
+                label=f"wanted by {after.origin}",
+                address=after.origin,
             )
 
 

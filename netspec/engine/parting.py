@@ -5,20 +5,23 @@ from collections.abc import Iterable, Iterator
 from netspec.core.change import Action, Change
 from netspec.core.state import State
 from netspec.diagnostics import Diagnostic, Severity
-from netspec.kinds.sysctl import FORWARDING, Sysctl
+from netspec.kinds._forwarding import FORWARDING
+from netspec.kinds.sysctl import Sysctl
 
 
 def bereaved(changes: Iterable[Change], stack: str, observed: State) -> Iterator[Diagnostic]:
     """Warnings of forwarding that is switched off again, while other stacks have links on the host.
 
-    They found it on when they came, and have nothing of it on record.
+    None of them has it on record: they need none, or were applied before records were shared, or have lost theirs.
     """
     ended = [
         change.before
         for change in changes
         if change.action is Action.DELETE and isinstance(change.before, Sysctl) and not change.before.netns
     ]
-    ended = [each for each in ended if each.name in FORWARDING and each.former == "0" != each.value]
+    ended = [
+        each for each in ended if each.name in FORWARDING and each.former == "0" != each.value and not each.holders
+    ]
     others = _others(stack, observed) if ended else []
     if not others:
         return

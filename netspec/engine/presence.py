@@ -10,7 +10,7 @@ from netspec.kinds._records import former_values
 from netspec.kinds.address import Address
 from netspec.kinds.inner_sysctl import recorded
 from netspec.kinds.route import MAIN, UNICAST
-from netspec.kinds.sysctl import former_sysctls, values_of_links
+from netspec.kinds.sysctl import former_sysctls, shared_sysctls, values_of_links
 
 
 def present_of(snapshot: Snapshot, observed: State, leases: Held) -> Present:
@@ -28,6 +28,7 @@ def present_of(snapshot: Snapshot, observed: State, leases: Held) -> Present:
         uplink_mtu=_uplink_mtu(snapshot),
         sysctls={**values_of_links(snapshot), **values},
         former=former_sysctls(snapshot),
+        shared={name: each.former for name, each in shared_sysctls(snapshot).items()},
         links={row.name: row for row in snapshot.links if not row.netns},
         addresses=frozenset((row.link, row.address) for row in snapshot.addresses if not row.netns),
         records=former_values(snapshot),

@@ -30,9 +30,10 @@ from netspec.engine.safeguard import UNGUARDED, Safeguard
 from netspec.errors import NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import Scope, Snapshot
+from netspec.kinds._forwarding import IMPLIED
 from netspec.kinds._intent import Present
 from netspec.kinds.inner_sysctl import fresh_name, recorded
-from netspec.kinds.sysctl import IMPLIED, former_sysctls, values_of_links
+from netspec.kinds.sysctl import former_sysctls, values_of_links
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

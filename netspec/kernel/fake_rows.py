@@ -50,6 +50,7 @@ def take_snapshot(host: Host, scope: Scope) -> Snapshot:
             SysctlRow(netns=netns, key=key, value=read_sysctl(host, netns, key)) for netns, key in sorted(scope.sysctls)
         ),
         tables=tuple(row for row in _table_rows(host) if row.name == f"netspec-{scope.stack}"),
+        beside=tuple(_records(host, except_for=f"netspec-{scope.stack}")),
         references=references,
         files=tuple(host.files.values()),
         qdiscs=tuple(qdisc_rows(host)),
@@ -181,6 +182,15 @@ def _neighbor_rows(host: Host) -> Iterator[NeighborRow]:
             yield NeighborRow(
                 netns=link.netns, link=link.name, address=each.address, mac=each.mac, protocol=each.protocol
             )
+
+
+def _records(host: Host, except_for: str) -> Iterator[TableRow]:
+    """What other stacks have on record."""
+    for row in sorted(_table_rows(host), key=lambda row: row.name):
+        elements = tuple(each for each in row.elements if each.set == "former")
+        ours = row.name.startswith("netspec-") and row.name != except_for
+        if not row.netns and row.family == "inet" and ours and elements:
+            yield replace(row, text="", written="", elements=elements)
 
 
 def _table_rows(host: Host) -> Iterator[TableRow]:

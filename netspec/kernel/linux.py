@@ -53,6 +53,7 @@ class LinuxKernel:
         except OSError as error:
             words = "" if not error.strerror or error.strerror == os.strerror(error.errno or 0) else error.strerror
             raise KernelError(error.errno or errno.EIO, None, words) from error
+        tables, beside = self._tables(scope.stack)
         return Snapshot(
             stack=scope.stack,
             named=scope.named,
@@ -65,7 +66,8 @@ class LinuxKernel:
             neighbors=tuple(view.neighbors),
             sysctls=tuple(view.sysctls),
             files=tuple(read_files()),
-            tables=self._tables(scope.stack),
+            tables=tables,
+            beside=beside,
             references=tuple(view.references),
             qdiscs=tuple(view.qdiscs),
             redirects=tuple(view.redirects),
@@ -115,14 +117,16 @@ class LinuxKernel:
 
         return missing_features(features)
 
-    def _tables(self, stack: str) -> tuple[TableRow, ...]:
+    def _tables(self, stack: str) -> tuple[tuple[TableRow, ...], tuple[TableRow, ...]]:
+        """Those of a stack, and what others have on record."""
         from netspec.kernel.nftables import Nftables  # noqa: PLC0415  importing netspec must not need the library
 
         # Asked before: the library complains on standard error by itself.
         require("CAP_NET_ADMIN")
         with Nftables() as tables:
             found = [tables.table("", family, f"netspec-{stack}") for family in ("inet", "bridge")]
-        return tuple(table for table in found if table is not None)
+            beside = tuple(tables.records(except_for=f"netspec-{stack}"))
+        return tuple(table for table in found if table is not None), beside
 
 
 def _release() -> tuple[int, int]:

@@ -9,7 +9,7 @@ import ctypes
 import errno
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -32,11 +32,15 @@ from netspec.kernel.snapshot import CounterRow, TableRow
 FINGERPRINT = "fingerprint"
 """The set of a table that holds its digests; tables without it have none."""
 
+RECORDS = "former"
+"""The set of a table that holds former values."""
+
 _COUNTED = "\n\tcounter "
 """In the text of a table that has named counters."""
 
 _LOCATED = re.compile(r"^(?:/proc/self/fd/\d+:(?P<line>\d+):\d+-\d+: |netlink: )?Error: (?P<words>.*)$", re.MULTILINE)
 _DIGESTS = re.compile(r"written=([0-9a-f]{16}) read=([0-9a-f]{16})")
+_STACK_TABLE = re.compile(r"^table inet (netspec-[A-Za-z0-9._-]{1,32})$", re.MULTILINE)
 _RULE = re.compile(r"^\t\t(?P<text>.*) # handle (?P<handle>\d+)$", re.MULTILINE)
 _STRERROR = {os.strerror(number): number for number in sorted(errno.errorcode, reverse=True)}
 _LIBRARY_WORDS = {
@@ -87,7 +91,7 @@ class Nftables:
 
     def table(self, netns: str, family: str, name: str) -> TableRow | None:
         """Our table, or None; `netns` only labels the row. Raises KernelError, PrivilegeMissing."""
-        listing = self._list(family, name)
+        listing = self._list(f"table {family} {name}")
         if listing is None:
             return None
         text, elements = parse_listing(listing)
@@ -102,6 +106,15 @@ class Nftables:
             elements=rows,
             counters=self._counters(family, name) if _COUNTED in text else (),
         )
+
+    def records(self, except_for: str) -> Iterator[TableRow]:
+        """What other stacks have on record, a row for each that has anything. Raises KernelError."""
+        names = {found[1] for found in _STACK_TABLE.finditer(self._list("tables inet") or "")}
+        for name in sorted(names - {except_for}):
+            listing = self._list(f"set inet {name} {RECORDS}")
+            elements = parse_listing(listing)[1] if listing is not None else ()
+            if elements:
+                yield TableRow(netns="", family="inet", name=name, text="", elements=elements)
 
     def rules(self, family: str, table: str, chain: str) -> dict[int, str]:
         """The rules of a chain, as text by handle; none where there is no such chain."""
@@ -143,8 +156,9 @@ class Nftables:
             number, words, line = _error(said)
             raise KernelError(number, transaction.owner(line), words)
 
-    def _list(self, family: str, name: str) -> str | None:
-        code, listing, said = self._library.cmd(f"list table {family} {name}")
+    def _list(self, what: str) -> str | None:
+        """A listing, None of what is not there."""
+        code, listing, said = self._library.cmd(f"list {what}")
         if not code:
             return str(listing)
         number, words, _ = _error(said)
@@ -180,7 +194,7 @@ class Nftables:
         return kept
 
     def _keys(self, family: str, name: str) -> set[tuple[str, str]] | None:
-        listing = self._list(family, name)
+        listing = self._list(f"table {family} {name}")
         return None if listing is None else {(row.set, row.key) for row in parse_listing(listing)[1]}
 
     def _keep_fingerprints(self, operations: Sequence[NftOperation]) -> None:
@@ -193,7 +207,7 @@ class Nftables:
                 continue
             self._library.set_terse_output(True)
             try:
-                listing = self._list(family, name)
+                listing = self._list(f"table {family} {name}")
             finally:
                 self._library.set_terse_output(False)
             if listing is None:

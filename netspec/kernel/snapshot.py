@@ -50,7 +50,6 @@ class Scope:
     """What to look at: the stack whose table is read, and the sysctls wanted, as (netns, key).
 
     `references` are namespaces of others by the name they are to have: each is read under it, named already or not.
-
     `netns` are the namespaces that matter beside the host's; None: all. Of others a kernel may show nothing,
     not even where the far ends of pairs are that lie in them. `named` are links of the host that are not ours, and
     that the spec names. `claimed` are links of the host that kinds decode as they do ours, marked or not.
@@ -276,7 +275,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All rows of one look, and its scope. `fixed_marks`: IPv4 addresses keep their IFA_PROTO, as before Linux 6.4."""
+    """All rows of one look. `beside`: what other stacks have on record; `fixed_marks`: IPv4 addresses keep theirs."""
 
     stack: str
     netns: tuple[NetnsRow, ...] = ()
@@ -288,6 +287,7 @@ class Snapshot:
     sysctls: tuple[SysctlRow, ...] = ()
     files: tuple[FileRow, ...] = ()
     tables: tuple[TableRow, ...] = ()
+    beside: tuple[TableRow, ...] = ()
     references: tuple[ReferenceRow, ...] = ()
     qdiscs: tuple[QdiscRow, ...] = ()
     redirects: tuple[RedirectRow, ...] = ()

@@ -34,12 +34,12 @@ class UnprivilegedKernel(LinuxKernel):
             self._miss("what the kernel can do was not tried: that needs CAP_SYS_ADMIN")
             return {}
 
-    def _tables(self, stack: str) -> tuple[TableRow, ...]:
+    def _tables(self, stack: str) -> tuple[tuple[TableRow, ...], tuple[TableRow, ...]]:
         try:
             return super()._tables(stack)
         except PrivilegeMissing:
             self._miss("nftables was not read: that needs CAP_NET_ADMIN")
-            return ()
+            return (), ()
 
     def _miss(self, what: str) -> None:
         if what not in self.unseen:

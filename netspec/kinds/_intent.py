@@ -145,7 +145,8 @@ class Present:
 
     `held` are addresses that interfaces have, `leases` those that they had after the last apply;
     `uplink_mtu` is that of the link with the default route;
-    `sysctls` are present values of host sysctls, `former` the recorded ones from before us,
+    `sysctls` are present values of host sysctls, `former` the recorded ones from before us, `shared` those that other
+    stacks have on record;
     `inner` and `inner_former` the same by (netns, key) of namespaces, and what new ones have;
     `links` and `addresses` are those of the host, `records` all that is recorded of the time before us.
     `references` say where namespaces of others are, by endpoint, `attached` where those with a name of ours were.
@@ -156,6 +157,7 @@ class Present:
     uplink_mtu: int = 1500
     sysctls: Mapping[str, str] = field(default_factory=dict)
     former: Mapping[str, str] = field(default_factory=dict)
+    shared: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, LinkRow] = field(default_factory=dict)
     addresses: frozenset[tuple[str, Interface]] = frozenset()
     records: Mapping[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BeforeValidator, WithJsonSchema
 
@@ -11,23 +11,12 @@ from netspec.core.resource import Disruption, FieldRule, Key, Mark, Resource, ca
 from netspec.kernel.operations import Operation, SysctlWrite
 from netspec.kernel.snapshot import Snapshot
 from netspec.kinds._contract import Expansion, Finding, Kind, Section
+from netspec.kinds._forwarding import FOLLOWERS, OF_LINKS, leader_of, led
 from netspec.kinds._intent import Present
 from netspec.kinds._links import mark_of
-from netspec.kinds._records import former_record, former_values
+from netspec.kinds._records import former_record, former_values, values_beside
 from netspec.kinds._types import text, wrong
 
-FOLLOWERS: Mapping[str, Mapping[str, bool]] = {
-    "net.ipv4.ip_forward": {"net.ipv4.conf.all.accept_redirects": False, "net.ipv4.conf.default.forwarding": True},
-    "net.ipv6.conf.all.forwarding": {"net.ipv6.conf.default.forwarding": True},
-}
-"""What the kernel sets along with forwarding, to the same value or to the opposite (`inet_forward_change`)."""
-IMPLIED = frozenset({*FOLLOWERS, *(name for followers in FOLLOWERS.values() for name in followers)})
-"""Those that a spec may concern without naming them."""
-_OF_LINKS = re.compile(r"net\.(ipv[46])\.conf\.(?!(?:all|default)\.)[^.]+\.forwarding")
-"""`forwarding` of single links, which the kernel sets along too."""
-_LEADERS = {"ipv4": "net.ipv4.ip_forward", "ipv6": "net.ipv6.conf.all.forwarding"}
-FORWARDING = frozenset(_LEADERS.values())
-"""Those that decide whether the host forwards at all, by family."""
 _FORWARDING = 1
 """IPV4_DEVCONF_FORWARDING (`linux/ip.h`)."""
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,16}")
@@ -72,7 +61,8 @@ class Sysctl(Resource):
     """One value in one namespace. `former` is what it was before us, where we have changed it.
 
     A wanted `value` of None is no opinion: it is only kept in mind that we owe the host the former one.
-    `followers` are keys of single links that the kernel sets along with this one.
+    `followers` are keys of single links that the kernel sets along with this one. `holders` are other stacks that have
+    it on record: it stays for them. `kept` are values that others have given to what follows it.
     """
 
     netns: str = identity()
@@ -80,6 +70,8 @@ class Sysctl(Resource):
     value: str | None = in_place()
     former: str | None = carried()
     followers: tuple[str, ...] = carried(())
+    holders: tuple[str, ...] = carried(())
+    kept: tuple[tuple[str, str], ...] = carried(())
 
     rank: ClassVar[int] = 7
 
@@ -106,12 +98,23 @@ class Sysctl(Resource):
         return effect_of(self.name, after) if rule.name == "value" else rule.disruption
 
     def farewell(self) -> Disruption:
-        """That of writing back what was."""
-        return effect_of(self.name, self.former)
+        """That of writing back what was; none where it stays."""
+        return Disruption.NONE if self.holders else effect_of(self.name, self.former)
+
+    def held_by(self) -> str:
+        """Its holders in words."""
+        return f"stack{'s' if len(self.holders) > 1 else ''} {', '.join(self.holders)}" if self.holders else ""
 
     def title(self) -> str:
         """The value."""
         return "remembered" if self.value is None else f"= {self.value}"
+
+
+class Shared(NamedTuple):
+    """What other stacks have on record of a sysctl: its former value, and which stacks."""
+
+    former: str
+    stacks: tuple[str, ...]
 
 
 def effect_of(name: str, value: object) -> Disruption:
@@ -121,23 +124,36 @@ def effect_of(name: str, value: object) -> Disruption:
 
 def observe(snapshot: Snapshot) -> Iterator[Sysctl]:
     """The values asked for, and those of links that differ from their leader's; ours are those on record."""
-    former = former_sysctls(snapshot)
+    former, shared = former_sysctls(snapshot), shared_sysctls(snapshot)
     asked = [row for row in snapshot.sysctls if row.value is not None and not row.netns]
     values = {(row.netns, row.key): "\t".join((row.value or "").split()) for row in asked}
     for name, value in values_of_links(snapshot).items():
-        if name in former or value != values.get(("", _leader(name)), value):
+        if name in former or name in shared or value != values.get(("", leader_of(name)), value):
             values.setdefault(("", name), value)
-    led = [(_leader(name), name) for netns, name in values if not netns and _OF_LINKS.fullmatch(name)]
+    links = [(leader_of(name), name) for netns, name in values if not netns and OF_LINKS.fullmatch(name)]
     for (netns, name), value in values.items():
-        known = former.get(name) if not netns else None
+        followers = tuple(follower for leader, follower in links if leader == name)
+        beside = (each for each in (*FOLLOWERS.get(name, ()), *followers) if each in shared and name not in shared)
         yield Sysctl(
-            mark=Mark(snapshot.stack, f"sysctl/{name}") if known is not None else None,
+            mark=Mark(snapshot.stack, f"sysctl/{name}") if name in former else None,
             netns=netns,
             name=name,
             value=value,
-            former=known,
-            followers=tuple(follower for leader, follower in led if leader == name and not netns),
+            former=_without_us(name, former, shared, values),
+            followers=followers,
+            holders=shared[name].stacks if name in shared else (),
+            kept=tuple((each, values["", each]) for each in beside if ("", each) in values),
         )
+
+
+def _without_us(
+    name: str, former: Mapping[str, str], shared: Mapping[str, Shared], values: Mapping[tuple[str, str], str]
+) -> str | None:
+    """What it goes back to: what it was, or what the kernel makes of it with a leader that stays for others."""
+    leader = leader_of(name)
+    if name in former and name not in shared and leader in shared and ("", leader) in values:
+        return led(name, values["", leader])
+    return former.get(name)
 
 
 def values_of_links(snapshot: Snapshot) -> Mapping[str, str]:
@@ -162,40 +178,47 @@ def former_sysctls(snapshot: Snapshot) -> Mapping[str, str]:
     }
 
 
+def shared_sysctls(snapshot: Snapshot) -> Mapping[str, Shared]:
+    """The host sysctls that other stacks have on record, by key."""
+    found: dict[str, Shared] = {}
+    for stack, name, value in values_beside(snapshot):
+        if name.startswith("net."):
+            known = found.get(name, Shared("\t".join(value.split(",")), ()))
+            found[name] = Shared(known.former, (*known.stacks, stack))
+    return found
+
+
 def owed(values: Mapping[str, str | None], present: Present) -> Mapping[str, str]:
     """What the host is to get back when we leave, by key, where host sysctls are to have `values`.
 
-    That is what a value was before us, where it was another one or would not come back with its leader.
+    That is what a value was before us, where it was another one or would not come back with its leader. What other
+    stacks have on record is owed by all who want it: the last one that goes writes it back.
     """
-    returning = dict(_followers(values, present))
+    before = {**present.shared, **present.former}
+    returning = dict(_followers(values, present.sysctls, before))
     due = {}
-    for name in dict.fromkeys((*values, *(name for name in returning if _leader(name) in values))):
+    for name in dict.fromkeys((*values, *(name for name in returning if leader_of(name) in values))):
         # Once we have switched the leader, what the follower is now is the kernel's doing.
-        untouched = returning.get(name) if _leader(name) in present.former else present.sysctls.get(name)
-        was = present.former.get(name, untouched)
+        now, leader = present.sysctls.get(name), leader_of(name)
+        was = before.get(name, returning.get(name) if leader in before else now)
         stays = was == values.get(name, was) and was == returning.get(name, was)
+        # It may be as it was before all of us, and yet not be as another stack's leader has made it.
+        stays = stays and (leader not in present.shared or (values.get(name) or now) == now)
         if was is not None and (name in present.former or not stays):
             due[name] = was
     return due
 
 
-def _followers(values: Mapping[str, str | None], present: Present) -> Iterator[tuple[str, str]]:
+def _followers(
+    values: Mapping[str, str | None], now: Mapping[str, str], before: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
     """What followers will be again once their leaders, which we have switched or shall switch, are switched back."""
     for leader, followers in FOLLOWERS.items():
-        was = present.former.get(leader, present.sysctls.get(leader))
-        if was is not None and (leader in present.former or values.get(leader, was) != was):
-            for name, same in followers.items():
-                yield name, was if same else str(int(was == "0"))
-            for name in present.sysctls:
-                if _OF_LINKS.fullmatch(name) and _leader(name) == leader:
-                    yield name, was
-
-
-def _leader(name: str) -> str:
-    of_a_link = _OF_LINKS.fullmatch(name)
-    if of_a_link:
-        return _LEADERS[of_a_link[1]]
-    return next((leader for leader, followers in FOLLOWERS.items() if name in followers), "")
+        was = before.get(leader, now.get(leader))
+        if was is not None and (leader in before or values.get(leader, was) != was):
+            links = (name for name in now if OF_LINKS.fullmatch(name) and leader_of(name) == leader)
+            for name in (*followers, *links):
+                yield name, led(name, was)
 
 
 def create(new: Sysctl) -> Iterator[Operation]:
@@ -204,15 +227,21 @@ def create(new: Sysctl) -> Iterator[Operation]:
         yield SysctlWrite(netns=new.netns, key=new.name, value=new.value)
 
 
-def update(_old: Sysctl, new: Sysctl) -> Iterator[Operation]:
-    """Write it."""
+def update(old: Sysctl, new: Sysctl) -> Iterator[Operation]:
+    """Write it, and again what others want of its followers."""
     yield from create(new)
+    yield from _keep(old)
 
 
 def delete(old: Sysctl) -> Iterator[Operation]:
-    """Write back what was."""
-    if old.former is not None:
+    """Write back what was, if nobody else needs it, and again what others want of its followers."""
+    if old.former is not None and not old.holders:
         yield SysctlWrite(netns=old.netns, key=old.name, value=old.former)
+        yield from _keep(old)
+
+
+def _keep(old: Sysctl) -> Iterator[Operation]:
+    return (SysctlWrite(netns=old.netns, key=name, value=value) for name, value in old.kept)
 
 
 def check(specs: Mapping[str, str], _document: Any) -> Iterator[Finding]:  # noqa: ANN401

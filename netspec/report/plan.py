@@ -148,6 +148,8 @@ def _words(each: ObjectChange, resources: Iterable[Resource]) -> str:
 def _sysctl(change: Change) -> str:
     """The move of a value; empty where only its record moves."""
     match change.before, change.after:
+        case (Sysctl(holders=(_, *_)) as before, None):
+            return f"stays {' '.join((before.value or '').split())} for {before.held_by()}"
         case (Sysctl() as before, None):
             values: tuple[str | None, ...] = (before.value, before.former)
         case (before, Sysctl() as after):

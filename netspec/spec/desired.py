@@ -10,6 +10,7 @@ from netspec.kernel.operations import Address
 from netspec.kinds import sections
 from netspec.kinds._contract import Expansion, Finding, Place
 from netspec.kinds._endpoint_routing import check_routing
+from netspec.kinds._forwarding import IMPLIED
 from netspec.kinds._intent import UNLOCKED, Attachment, Lock, Pool, Present, Segment
 from netspec.kinds._links import IPV6_MINIMUM_MTU
 from netspec.kinds._records import former_record
@@ -18,7 +19,7 @@ from netspec.kinds.inner_sysctl import owed_inside
 from netspec.kinds.link_field import LinkField, owed_fields, record_name
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import guard_table_of, table_of
-from netspec.kinds.sysctl import IMPLIED, Sysctl, owed
+from netspec.kinds.sysctl import Sysctl, owed
 from netspec.spec.attachments import attach
 from netspec.spec.policing import admission_of, policing
 from netspec.spec.probing import Resolver

@@ -4,7 +4,6 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from netspec.diagnostics import Severity
 from netspec.engine.intent import Intent
 from netspec.errors import Refused
 from netspec.kernel.operations import (
@@ -387,26 +386,8 @@ def test_everything_in_the_way_is_said_at_once(in_memory: Site) -> None:
 
 def test_a_destroy_has_no_obstacles(in_memory: Site) -> None:
     """Removing asks for nothing that others could hold."""
-    from netspec.engine.intent import Intent
-
     in_memory.apply(BASE)
     in_memory.kernel.execute([SysctlWrite(key="net.ipv4.ip_forward", value="0")])
     fake(in_memory).listening.append(_listener("tcp", ANY, 8080))
 
     assert in_memory.reconciler().propose(Intent(stack="default")).diagnostics == ()
-
-
-def test_forwarding_that_goes_with_its_stack_is_told_where_another_one_is_left(site: Site) -> None:
-    """The one that came second found it on, and has nothing on record: only a warning keeps it from going silently."""
-    first = "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/24]}}\nendpoints: {db: {bridge: br0}}\n"
-    site.apply(first)
-    alone = site.reconciler().propose(Intent(stack="default"))
-    site.apply(first.replace("br0", "br1").replace("10.1.", "10.2.").replace("db", "web") + "stack: shop\n")
-    still, gone = site.propose(first), site.destroy()
-    last = site.destroy("shop")
-
-    assert (alone.warnings, still.warnings, last.warnings) == ((), (), ())
-    assert [(each.code, each.severity, each.address) for each in gone.warnings] == [
-        ("NS0406", Severity.WARNING, "sysctl/net.ipv4.ip_forward")
-    ]
-    assert "net.ipv4.ip_forward goes back to 0, and stack shop may need it" in gone.warnings[0].message
