@@ -12,6 +12,7 @@ from netspec.engine.report_failure import words_of
 from netspec.errors import Stale
 from netspec.kernel.snapshot import ReferenceRow
 from netspec.kinds.attached_netns import AttachedNetns
+from netspec.kinds.sysctl import Sysctl
 
 Read = Mapping[Key, Resource | None]
 """What a plan was made from: what was at each key, None for nothing."""
@@ -172,7 +173,9 @@ def _difference(planned: Resource | None, present: Resource | None) -> str:
         return "has changed since the plan: it was a {}, and is a {}".format(*kinds)
     hidden = {*planned.hidden(), *present.hidden()}
     names = [rule.name for rule in compared_fields(type(planned)) if rule.name not in hidden]
-    pairs = [(name, getattr(planned, name), getattr(present, name)) for name in (*names, "mark")]
+    # Who else needs a sysctl decides what becomes of it when it goes.
+    names.extend(["mark", "holders"] if isinstance(planned, Sysctl) else ["mark"])
+    pairs = [(name, getattr(planned, name), getattr(present, name)) for name in names]
     words = [f"{name} was {_value(was)}, and is {_value(now)}" for name, was, now in pairs if was != now]
     return f"has changed since the plan: {'; '.join(words)}" if words else ""
 

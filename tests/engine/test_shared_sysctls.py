@@ -20,6 +20,7 @@ from netspec.kernel.operations import ElementDelete, SysctlWrite
 from netspec.kernel.snapshot import Scope
 from tests.engine.sites import Site, faulty, live_in, operations
 from tests.engine.test_properties import some
+from tests.engine.test_saved_plans import kept, refusal
 from tests.specs import intent
 
 FORWARD = "net.ipv4.ip_forward"
@@ -211,6 +212,22 @@ def test_what_was_switched_back_by_hand_is_switched_on_by_either(site: Site) -> 
         site.kernel.execute([SysctlWrite(key=FORWARD, value="0")])
         site.apply(each)
         assert (value(site), site.steps(ONE), site.steps(TWO)) == ("1", [], [])
+
+
+def test_a_saved_plan_is_stale_once_others_come_or_go(in_memory: Site) -> None:
+    """That it stays was approved, not that it is switched off; and the other way round."""
+    plain = "netspec: 1\nstack: one\nbridges: {br1: {}}\n"
+    in_memory.apply(ONE)
+    alone = kept(in_memory.propose(plain))
+    in_memory.apply(TWO)
+    both = kept(in_memory.propose(plain))
+    told = f"NS0605 sysctl/{FORWARD} has changed since the plan: holders was "
+
+    assert refusal(in_memory, alone) == [f"{told}nothing, and is two"]
+    in_memory.destroy("two")
+    assert refusal(in_memory, both) == [f"{told}two, and is nothing"]
+    in_memory.reconciler().carry_out(in_memory.reconciler().propose(alone.intent(replan=False)))
+    assert value(in_memory) == "0"
 
 
 def test_records_of_others_are_not_those_of_this_stack(site: Site) -> None:

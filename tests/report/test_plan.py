@@ -17,7 +17,7 @@ from tests.specs import BASE, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, ed
 NAT = edited(BASE, ("nat: {masquerade: [br0]}", "nat: {snat: [{from: br0, to: 192.0.2.4}]}"))
 
 
-def body(before: str, after: str, deed: Deed | None = None) -> str:
+def body(before: str | tuple[str, ...], after: str, deed: Deed | None = None) -> str:
     """The lines of a plan between its head and its sum."""
     lines = render(view(before, after, deed)).splitlines(keepends=True)
     return "".join(lines[2:-2])
@@ -148,6 +148,26 @@ GOLDEN = [
 def test_it_reads(name: str, before: str, after: str, wanted: str) -> None:  # noqa: ARG001  the name is for people
     """Word for word."""
     assert body(before, after) == wanted
+
+
+SHARED = """\
+  - bridge/br0                  10.1.0.1/24                                    no longer in the spec
+  - nat                         nftables table netspec-default (inet, bridge)  no longer in the spec
+  - sysctl/net.ipv4.ip_forward  stays 1 for stack shop                         no longer in the spec
+"""
+
+
+def test_a_sysctl_that_other_stacks_need_stays() -> None:
+    """Who goes says for whom it does; who comes takes note of what it was."""
+    first = "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/24]}}\n"
+    shop, side = (
+        f"{edited(first, ('br0', f'br{number}'), ('10.1.', f'10.{number}.'))}stack: {name}\n"
+        for number, name in ((2, "shop"), (3, "side"))
+    )
+
+    assert body((shop, first), "") == SHARED
+    assert "  stays 1 for stacks shop, side  " in body((side, shop, first), "")
+    assert body(first, shop).endswith("  + sysctl/net.ipv4.ip_forward  1\n")
 
 
 DRIFT_OF_ROUTES = """\

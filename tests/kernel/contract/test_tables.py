@@ -14,13 +14,15 @@ from netspec.kernel.operations import (
     TableDelete,
 )
 from netspec.kernel.port import Kernel, KernelError
+from netspec.kernel.snapshot import ElementRow, TableRow
 from netspec.kinds._skeleton import skeleton
 from tests.kernel.contract.look import STACK, refusal, seen, tables
 from tests.kernel.contract.make import address, network
 
 TABLE = f"netspec-{STACK}"
 TEXT = skeleton(TABLE)
-OTHER_TEXT = TEXT.replace("\tset former {\n\t\ttype mark\n\t}\n\n", "")
+FORMER = "\tset former {\n\t\ttype mark\n\t}\n"
+OTHER_TEXT = TEXT.replace(f"{FORMER}\n", "")
 LOADED = TableAdd(name=TABLE, text=TEXT)
 TITLE = f":inet {TABLE} {digest(TEXT)}"
 
@@ -58,6 +60,26 @@ def test_only_the_table_of_the_stack_is_seen(kernel: Kernel) -> None:
     kernel.execute([*others, LOADED])
 
     assert tables(kernel) == [TITLE]
+
+
+def test_of_other_stacks_the_records_are_seen(kernel: Kernel) -> None:
+    """By table; not those of other programs or families, nor of our own stack, and nothing where there are none."""
+    names = ("netspec-b", "netspec-a.1", "netspec-none", "docker", f"{TABLE}er")
+    comment = "net.ipv4.ip_local_port_range=32768,60999"
+    assert seen(kernel).beside == ()
+    kernel.execute([LOADED, *(TableAdd(name=name, text=TEXT.replace(TABLE, name)) for name in names)])
+    records = [ElementAdd(table=name, set="former", key="0x0000002a", comment=comment) for name in (*names, TABLE)]
+    kernel.execute([each for each in records if each.table != "netspec-none"])
+    kernel.execute([ElementAdd(table="netspec-b", set="own4", key='10.1.0.0/24 . "br0"')])
+    kernel.execute([TableAdd(family="bridge", name="netspec-c", text=f"table bridge netspec-c {{\n{FORMER}}}\n")])
+    kernel.execute([ElementAdd(family="bridge", table="netspec-c", set="former", key="0x0000002a", comment=comment)])
+    kernel.execute([TableAdd(name="netspec-d", text="table inet netspec-d {\n}\n")])
+
+    record = ElementRow(set="former", key="0x0000002a", comment=comment)
+    assert seen(kernel).beside == tuple(
+        TableRow(netns="", family="inet", name=name, text="", elements=(record,))
+        for name in ("netspec-a.1", "netspec-b", f"{TABLE}er")
+    )
 
 
 ELEMENTS = [
