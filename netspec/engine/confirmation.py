@@ -20,6 +20,7 @@ from netspec.errors import NetspecError, Refused
 from netspec.kernel.clock import Clock
 from netspec.kernel.references import start_of
 from netspec.kernel.terminals import terminal_here
+from netspec.kinds._records import is_record
 
 LONGEST_APPLY = 60.0
 """Seconds that an apply may take where its window is shorter than that; then it is taken for stuck."""
@@ -218,9 +219,11 @@ class Confirmation:
 
     def admit_proposal(self, proposal: Proposal) -> None:
         """Raise Refused where undoing another stack's apply would take away what this one builds on."""
-        wanted = {*proposal.desired, *(change.key for change in proposal.plan.changes)}
+        # A record is of its own stack, though others have the same: what matters is what comes and goes.
+        wanted = {key for key, each in proposal.desired.items() if not is_record(each)}
+        wanted |= {change.key for change in proposal.plan.changes}
         for each in self.pending():
-            shared = sorted(str(key) for key in wanted & each.before.before.keys())
+            shared = sorted(wanted & each.before.before.keys(), key=lambda key: (key.kind == "element", str(key)))
             if each.stack != proposal.intent.stack and shared:
                 both = Diagnostic(
                     "NS0661",

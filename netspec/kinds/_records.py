@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 from netspec.core.elements import mark as mark_number
-from netspec.core.resource import Mark
+from netspec.core.resource import Mark, Resource
 from netspec.kernel.snapshot import Snapshot, TableRow
 from netspec.kinds.nat_element import NatElement, element, table_name
 
@@ -13,6 +13,11 @@ def former_record(mark: Mark, name: str, value: str) -> NatElement:
     """The element that keeps a former value; `name` is a sysctl, `port/LINK`, `link/LINK/FIELD` or `address/…`."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4])
     return element(mark, "former", mark_number(number), comment=f"{name}={','.join(value.split())}")
+
+
+def is_record(resource: Resource) -> bool:
+    """Whether it keeps a former value."""
+    return isinstance(resource, NatElement) and resource.set == "former"
 
 
 def former_values(snapshot: Snapshot) -> Mapping[str, str]:

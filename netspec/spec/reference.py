@@ -69,7 +69,7 @@ nat:
 - With `access: routed` nothing is translated: the target ports are open at the endpoint's own address.
 - *Prefixes* of `netmap` let in from outside what the `access` of the bridge lets in at the endpoint's own address.
 - *Masquerading* is for what leaves by a link that is no bridge of the stack. Between bridges nothing is translated.
-- *Sysctls* get their former values back when they leave the spec, or, where other stacks need them, when the last one goes.
+- *Sysctls* get their former values back when they leave the spec; where other stacks need them, when the last one goes.
 
 | from | to | |
 |---|---|---|

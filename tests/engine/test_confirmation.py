@@ -555,6 +555,20 @@ def test_another_stack_is_refused_where_it_builds_on_what_may_be_undone(in_memor
     confirmation.admit_proposal(in_memory.reconciler().propose(intent(other % "net.ipv4.conf.all.log_martians")))
     with pytest.raises(Refused) as caught:
         confirmation.admit_proposal(in_memory.reconciler().propose(intent(other % "net.ipv4.ip_forward")))
+    (refused,) = caught.value.diagnostics
+    assert (refused.code, refused.message.partition(" ")[0]) == ("NS0661", "sysctl/net.ipv4.ip_forward")
+
+
+def test_a_record_that_may_be_undone_is_waited_for_by_who_leaves_it_behind(in_memory: Site, time: Time) -> None:
+    """A sysctl stays for another stack, which owes it then: that must not be undone. Whoever stays goes on."""
+    plain, shop = "netspec: 1\nbridges: {br0: {}}\n", "netspec: 1\nstack: shop\nsysctls: {net.ipv4.ip_forward: 1}\n"
+    in_memory.apply(f"{plain}sysctls: {{net.ipv4.ip_forward: 1}}\n")
+    opened(in_memory, time, shop)
+    confirmation = ending(in_memory, time)
+    more = f"{plain}sysctls: {{net.ipv4.ip_forward: 1, net.ipv4.conf.all.log_martians: 1}}\n"
+    confirmation.admit_proposal(in_memory.reconciler().propose(intent(more)))
+    with pytest.raises(Refused) as caught:
+        confirmation.admit_proposal(in_memory.reconciler().propose(intent(plain)))
     assert [each.code for each in caught.value.diagnostics] == ["NS0661"]
 
 
