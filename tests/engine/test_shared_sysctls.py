@@ -205,13 +205,14 @@ def test_who_wants_the_host_as_it_was_is_told_who_changed_it(site: Site) -> None
 
 
 def test_what_was_switched_back_by_hand_is_switched_on_by_either(site: Site) -> None:
-    """A value that is as before all of us is nobody's wish."""
+    """A value that is as before all of us is nobody's wish, and what it did to followers is not kept."""
+    site.kernel.execute([SysctlWrite(key=REDIRECTS, value="0")])
     site.apply(ONE)
     site.apply(TWO)
     for each in (ONE, TWO):
         site.kernel.execute([SysctlWrite(key=FORWARD, value="0")])
         site.apply(each)
-        assert (value(site), site.steps(ONE), site.steps(TWO)) == ("1", [], [])
+        assert (value(site), value(site, REDIRECTS), site.steps(ONE), site.steps(TWO)) == ("1", "0", [], [])
 
 
 def test_a_saved_plan_is_stale_once_others_come_or_go(in_memory: Site) -> None:
