@@ -40,7 +40,7 @@ _COUNTED = "\n\tcounter "
 
 _LOCATED = re.compile(r"^(?:/proc/self/fd/\d+:(?P<line>\d+):\d+-\d+: |netlink: )?Error: (?P<words>.*)$", re.MULTILINE)
 _DIGESTS = re.compile(r"written=([0-9a-f]{16}) read=([0-9a-f]{16})")
-_STACK_TABLE = re.compile(r"^table inet (netspec-[A-Za-z0-9._-]{1,32})$", re.MULTILINE)
+_STACK_TABLE = re.compile(r"^table inet (netspec-[A-Za-z0-9._-]{1,32}) \{$", re.MULTILINE)
 _RULE = re.compile(r"^\t\t(?P<text>.*) # handle (?P<handle>\d+)$", re.MULTILINE)
 _STRERROR = {os.strerror(number): number for number in sorted(errno.errorcode, reverse=True)}
 _LIBRARY_WORDS = {
@@ -109,7 +109,8 @@ class Nftables:
 
     def records(self, except_for: str) -> Iterator[TableRow]:
         """What other stacks have on record, a row for each that has anything. Raises KernelError."""
-        names = {found[1] for found in _STACK_TABLE.finditer(self._list("tables inet") or "")}
+        # It names all tables and reads no more of them; to list tables, the library reads every element of the host.
+        names = {found[1] for found in _STACK_TABLE.finditer(self._list("flowtables inet") or "")}
         for name in sorted(names - {except_for}):
             listing = self._list(f"set inet {name} {RECORDS}")
             elements = parse_listing(listing)[1] if listing is not None else ()
