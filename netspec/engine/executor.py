@@ -1,18 +1,19 @@
 """Runs a plan through the port; on failure restores, by planning back to what was."""
 
 import errno
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from netspec.core.change import Change, diff
+from netspec.core.change import Action, Change, diff
 from netspec.core.plan import Plan, Step, make_plan
 from netspec.core.resource import Key, Resource
-from netspec.core.state import owned_by, provided
+from netspec.core.state import State, owned_by, provided
 from netspec.engine.journal import Entry
 from netspec.engine.names_back import names_back
 from netspec.engine.observation import Program, observed_state
 from netspec.kernel.port import Kernel, KernelError, Progress, no_progress
 from netspec.kernel.snapshot import Scope
+from netspec.kinds.nat_element import serves_another
 
 RESTORE_ATTEMPTS = 3
 """A lost answer while restoring is met by looking again; a kernel that keeps refusing is not argued with."""
@@ -145,7 +146,16 @@ def _way_back(kernel: Kernel, entry: Entry, scope: Scope, lost: Container[Key]) 
         # It stands where the plan put it, though what said so may be gone.
         return ours(resource) or (made is not None and set(made.requires()) == set(resource.requires()))
 
-    return make_plan(diff(wanted, observed, made_by_the_plan))
+    changes = diff(wanted, observed, made_by_the_plan)
+    return make_plan((*changes, *_said(wanted, observed, {each.key for each in changes})))
+
+
+def _said(wanted: State, observed: State, changing: Container[Key]) -> Iterator[Change]:
+    """Comments of elements that say whom they serve by a name that it has no more; no diff looks at them."""
+    for key, after in wanted.items():
+        before = observed.get(key)
+        if before is not None and key not in changing and serves_another(before, after):
+            yield Change(key, Action.UPDATE, before, after)
 
 
 def _stranded(kernel: Kernel, entry: Entry, scope: Scope, refusal: Refusal) -> frozenset[Key]:

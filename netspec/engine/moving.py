@@ -17,7 +17,7 @@ from netspec.engine.renaming import NO_NAMES, Names, renamed
 from netspec.kernel.snapshot import Scope, Snapshot
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
-from netspec.kinds.nat_element import NatElement
+from netspec.kinds.nat_element import NatElement, serves_another
 from netspec.kinds.netns import Netns
 from netspec.kinds.redirect import Redirect
 from netspec.kinds.veth import Veth
@@ -173,14 +173,8 @@ def _moves(move: _Move, after: State, own: Iterable[Change]) -> Iterator[Change]
         same = after.get(new)
         if not ours(before) or same is None:
             continue
-        if new != key or (key not in changing and _serves_another(before, same)):
+        if new != key or (key not in changing and serves_another(before, same)):
             yield Change(key, Action.MOVE, before, same)
-
-
-def _serves_another(before: Resource, after: Resource) -> bool:
-    """Whether the comment of an element says another object. Records are of other keys then, and change by the diff."""
-    elements = isinstance(before, NatElement) and isinstance(after, NatElement)
-    return elements and before.key().name.partition(" ")[0] != "former" and before.owner != after.owner
 
 
 def _plan(move: _Move, changes: tuple[Change, ...], own: tuple[Change, ...]) -> Plan:

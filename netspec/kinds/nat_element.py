@@ -124,6 +124,12 @@ def table_name(stack: str) -> str:
     return f"netspec-{stack}"
 
 
+def serves_another(before: Resource, after: Resource) -> bool:
+    """Whether the comment of an element says another object. Records are of other keys then, and change by the diff."""
+    elements = isinstance(before, NatElement) and isinstance(after, NatElement)
+    return elements and before.key().name.partition(" ")[0] != "former" and before.owner != after.owner
+
+
 def element(mark: Mark, set_name: str, key: str, value: str = "", comment: str | None = None) -> NatElement:
     """An element of the host's table of a stack; its comment says what asked for it."""
     return NatElement(

@@ -432,6 +432,8 @@ def test_a_kernel_that_leaves_them_changes_other_marks(in_memory: Site) -> None:
     assert "address/br0/2001:db8::1/64" in {str(change.key) for change in proposal.plan.changes}
 
 
+ASIDE = DUAL + "policies: [{allow: {from: web, to: db}}]\n"
+"""With elements that say in their comments alone whom they serve."""
 HANDOVERS: dict[str, tuple[str, Callable[[Site], Proposal]]] = {
     "forget": (INSIDE, lambda site: forgetting(site.reconciler(), "default", parts_of("endpoint/web", "bridge/br0"))),
     "forget what is limited": (LIMITED, lambda site: forgetting(site.reconciler(), "default", parts_of("endpoint/db"))),
@@ -451,6 +453,14 @@ HANDOVERS: dict[str, tuple[str, Callable[[Site], Proposal]]] = {
     "move a bridge": (
         DUAL,
         lambda site: moving(site.reconciler(), intent(edited(DUAL, ("br0", "br7"))), "bridge/br0", "bridge/br7"),
+    ),
+    "move a bridge that policies tell of": (
+        ASIDE,
+        lambda site: moving(site.reconciler(), intent(edited(ASIDE, ("br0", "br7"))), "bridge/br0", "bridge/br7"),
+    ),
+    "move what publishes": (
+        ASIDE,
+        lambda site: moving(site.reconciler(), intent(edited(ASIDE, ("web", "www"))), "endpoint/web", "endpoint/www"),
     ),
     "adopt": (
         "",
