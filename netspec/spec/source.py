@@ -44,7 +44,7 @@ def read(path: str) -> tuple[SourceFile, ...]:
     wrong: list[Diagnostic] = []
     for each in _files(path):
         try:
-            found.append(_read_file(each))
+            found.append(_read_file(each, named=each == Path(path)))
         except SpecError as error:
             wrong.extend(error.diagnostics)
     if wrong:
@@ -93,8 +93,12 @@ def _standard_input() -> SourceFile:
     return _decoded(STANDARD_INPUT, content)
 
 
-def _read_file(path: Path) -> SourceFile:
+def _read_file(path: Path, *, named: bool) -> SourceFile:
+    """The text of a file; what never ends is read only where it was `named`."""
     try:
+        if not named and path.exists() and not path.is_file():
+            hint = "of a directory only files are read: move it elsewhere"
+            raise _error("NS0101", f"{path} is a pipe, a socket or a device", hint)
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
     except FileNotFoundError:

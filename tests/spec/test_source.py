@@ -1,6 +1,7 @@
 """Where specs come from: files, directories, standard input, and what of them cannot be read."""
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -72,6 +73,19 @@ def test_an_empty_file_is_no_spec(content: str) -> None:
     Path("a.yaml").write_text(content, encoding="utf-8")
 
     assert said("a.yaml").startswith("error[NS0105]: a.yaml is empty\n  --> a.yaml:1:1\n")
+
+
+def test_what_never_ends_is_not_read_from_a_directory() -> None:
+    """A pipe without anybody at its other end would be waited for; one that is named is meant."""
+    Path("site").mkdir()
+    Path("site/a.yaml").write_text(LAN, encoding="utf-8")
+    os.mkfifo("site/b.yaml")
+    Path("site/c.yml").symlink_to("/dev/zero")
+    hint = "  help: of a directory only files are read: move it elsewhere\n\n"
+
+    assert said("site") == "".join(
+        f"error[NS0101]: site/{name} is a pipe, a socket or a device\n{hint}" for name in ("b.yaml", "c.yml")
+    )
 
 
 def test_what_is_not_there() -> None:
