@@ -117,18 +117,17 @@ class Reconciler:
 
     def weighed(self, proposal: Proposal, observed: State, snapshot: Snapshot, names: Names) -> Proposal:
         """A move with what it does to traffic: `observed` has the new names, the snapshot the old ones."""
-        intent = proposal.intent
         ground = Ground(
             kernel=self._kernel,
-            stack=intent.stack,
+            stack=proposal.intent.stack,
             plan=proposal.plan,
             desired=proposal.desired,
             observed=observed,
             snapshot=snapshot,
-            place_of=intent.place_of,
+            place_of=proposal.intent.place_of,
             names=names,
         )
-        return replace(proposal, consequences=weigh(ground, (*self._peers, *intent.peers)))
+        return replace(proposal, consequences=weigh(ground, (*self._peers, *proposal.intent.peers)))
 
     def present(self, intent: Intent) -> Present:
         """What of the host decides what an intent comes to. Raises NetspecError where it cannot be read."""
