@@ -22,7 +22,7 @@ test: setup-test ## everything that must hold: units, types, linters, docs, the 
 bench: setup-test ## measure, and print the numbers
 	@$(PYTEST) -ra -m bench --capture=no $(ARGS)
 
-faults: setup-test ## the long sweep: fail and kill everywhere, and count how it ended (about an hour)
+faults: setup-test ## the long sweep: fail and kill everywhere, and count how it ended (more than an hour)
 	@$(PYTEST) -ra -m "faults or tallied" $(ARGS)
 
 lint: setup-test ## the part of the tests that only reads the sources
