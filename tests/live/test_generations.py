@@ -80,7 +80,7 @@ def read_only(directory: Path) -> Iterator[None]:
 
 
 def test_what_is_in_the_way_of_one_stack_at_boot_stops_no_other(tmp_path: Path) -> None:
-    """A foreign bridge has the name of the first one's; the code is that of a refusal."""
+    """A foreign bridge has the name of the first one's; the code is that of a refusal. The others need forwarding."""
     for number, stack in enumerate(("a", "b", "c")):
         apply(tmp_path / "spec.yaml", SMALL.format(stack, number))
     saved = tmp_path / "saved"
@@ -92,7 +92,7 @@ def test_what_is_in_the_way_of_one_stack_at_boot_stops_no_other(tmp_path: Path) 
         assert "netspec: stack a:\nerror[NS0401]" in done.errors
         assert done.output.splitlines() == [
             "Stack b: generation 1 is back: 3 changes, verified.",
-            "Stack c: generation 1 is back: 2 changes, verified.",
+            "Stack c: generation 1 is back: 3 changes, verified.",
         ]
         here("apply", "--boot", "--stack", "c", "--state-dir", str(saved))
 
