@@ -20,6 +20,7 @@ test: setup-test ## everything that must hold: units, types, linters, docs, the 
 	@$(PYTHON) tools/test $(ARGS)
 
 bench: setup-test ## measure, and print the numbers
+	@$(PYTHON) -m compileall -q netspec
 	@$(PYTEST) -ra -m bench --capture=no $(ARGS)
 
 faults: setup-test ## the long sweep: fail and kill everywhere, and count how it ended (more than an hour)

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from netspec.diagnostics import Diagnostic, Severity
-from netspec.engine.applied import Applied, AppliedRecord
+from netspec.engine.applied import AppliedRecord
 from netspec.engine.executor import Restoration
 from netspec.engine.generation_names import Standing
 from netspec.engine.generations import Generations
 from netspec.engine.journal import Entry
 from netspec.engine.leases import LeaseRecord
 from netspec.engine.reconciler import Proposal, Reconciler, Recovery
+from netspec.engine.safeguard import Record
 from netspec.engine.window import Applying, Outlook, Stage, Window, Windows
 from netspec.errors import NetspecError, Refused
 from netspec.kernel.clock import Clock
@@ -61,7 +62,7 @@ class Opening:
         self._windows.write(self.window)
         self._station(self.window)
 
-    def hold(self, applied: Applied, leases: str) -> bool:
+    def hold(self, record: Record) -> bool:
         """From now on it counts."""
         assert self.window is not None, "begin comes first"
         self.window = replace(
@@ -69,7 +70,7 @@ class Opening:
             stage=Stage.PENDING,
             deadline=self._clock.elapsed() + self._within,
             until=self._clock.wall() + self._within,
-            outlook=Outlook(applied, leases),
+            outlook=Outlook(*record()),
         )
         self._windows.write(self.window)
         return True

@@ -49,6 +49,8 @@ class Removal:
 
 def removals(removal: Removal, lost: tuple[str, ...]) -> Iterator[Diagnostic]:
     """What forbids a removal; `lost` are files that the spec had when it was applied last. The first reason is told."""
+    if all(change.action is not Action.DELETE for change in removal.plan.changes):
+        return
     owned, gone = removal.owned, removal.gone
     if owned and not removal.desired and len(gone) > removal.allowed:
         number = counted(len(gone), "object")

@@ -11,14 +11,14 @@ from netspec.core.resource import Key, Resource
 from netspec.core.state import State, owned_by, provided, prunable
 from netspec.diagnostics import Diagnostic
 from netspec.engine.acceptance import Acceptance, accepted, insist
-from netspec.engine.applied import NOTHING_APPLIED, AppliedRecord, applied_of, drifted
+from netspec.engine.applied import NOTHING_APPLIED, AppliedRecord, drifted
 from netspec.engine.approval import Sight, permitted
 from netspec.engine.consequences import weigh
 from netspec.engine.executor import NotConverged, Restoration, StepProgress, execute, restore, unwatched
 from netspec.engine.guards import Removal, lost_files, removals
 from netspec.engine.intent import Intent, nothing
 from netspec.engine.journal import Entry, Journal, entry_of
-from netspec.engine.leases import LeaseRecord, displaced, leases_text
+from netspec.engine.leases import LeaseRecord, displaced
 from netspec.engine.observation import observed_state
 from netspec.engine.obstacles import Ground, obstacles
 from netspec.engine.parting import bereaved
@@ -26,7 +26,7 @@ from netspec.engine.peers import Peer
 from netspec.engine.presence import present_of
 from netspec.engine.renaming import Names
 from netspec.engine.report_failure import explained
-from netspec.engine.safeguard import UNGUARDED, Safeguard
+from netspec.engine.safeguard import UNGUARDED, Safeguard, record_of
 from netspec.errors import NetspecError, Refused
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import Scope, Snapshot
@@ -196,7 +196,7 @@ class Reconciler:
             execute(self._kernel, proposal.plan, progress)
             self._verify(proposal)
             insist(accept)
-            held = safeguard.hold(applied_of(proposal.desired, proposal.intent.files), leases_text(proposal.desired))
+            held = safeguard.hold(lambda: record_of(proposal.desired, proposal.intent.files))
             # First of all: a journal that stays open undoes what was just verified.
             self.journal.close()
         except Exception as error:

@@ -1,44 +1,43 @@
 """What was measured, side by side with its yardstick, as a table."""
 
-import os
 import statistics
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 RUNS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Wall-clock seconds and peak memory, in MiB, of a whole process."""
+PEAK = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
-    seconds: float
-    memory: float
 
-
-def run(*words: str, expect: int = 0) -> Cost:
-    """One run of a program. AssertionError with what it said where it ends otherwise than expected."""
+def run(*words: str) -> float:
+    """The wall-clock seconds of a whole program. AssertionError with what it said where it fails."""
     begun = time.perf_counter()
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
-        assert child.stderr is not None, "it was asked for"
-        said = child.stderr.read()
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - begun
-        child.returncode = os.waitstatus_to_exitcode(status)
-    assert child.returncode == expect, f"`{' '.join(words)}` ended with {child.returncode}: {said}"
-    return Cost(seconds, usage.ru_maxrss / 1024)
+    done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    seconds = time.perf_counter() - begun
+    assert done.returncode == 0, f"`{' '.join(words)}` ended with {done.returncode}: {done.stderr}"
+    return seconds
 
 
-def median(costs: Sequence[Cost]) -> Cost:
-    """The median time, and the median memory."""
-    return Cost(statistics.median(each.seconds for each in costs), statistics.median(each.memory for each in costs))
+def peak(*words: str) -> float:
+    """The most memory, in MiB, that a program has at once.
+
+    Asked of a small process between: until it runs the program, a child counts as large as who has started it.
+    """
+    answer = subprocess.run((sys.executable, "-c", PEAK, *words), capture_output=True, text=True, check=True)
+    return int(answer.stdout) / 1024
 
 
-def repeated(measure: Callable[[], Cost], runs: int = RUNS) -> Cost:
+def repeated(measure: Callable[[], float], runs: int = RUNS) -> float:
     """The median of some runs."""
-    return median([measure() for _ in range(runs)])
+    return statistics.median(measure() for _ in range(runs))
 
 
 @dataclass(slots=True)
@@ -59,9 +58,10 @@ class Table:
         verdict = f"+ {_time(most)}" if more <= most else f"+ {_time(most)} MISSED"
         self.rows.append((what, _time(ours), f"no-op plan {_time(base)}", f"+ {_time(more)}", verdict))
 
-    def note(self, what: str, ours: str, most: str = "") -> None:
+    def note(self, what: str, ours: float, unit: str, most: float) -> None:
         """A figure of its own."""
-        self.rows.append((what, ours, "", "", most))
+        verdict = f"<= {most:g} {unit}" if ours <= most else f"<= {most:g} {unit} MISSED"
+        self.rows.append((what, f"{ours:.3g} {unit}", "", "", verdict))
 
     def text(self) -> str:
         """All rows, as Markdown."""

@@ -13,6 +13,7 @@ from netspec.engine.confirmation import INTERRUPTED, NOBODY, RESTARTED, Confirma
 from netspec.engine.guardian import LONGEST_PAUSE, TRIES, Guardian, World, attended, on_duty
 from netspec.engine.journal import Entry, entry_of
 from netspec.engine.lock import exclusive
+from netspec.engine.safeguard import Record
 from netspec.engine.window import Applying, Stage, Window, Windows
 from netspec.errors import ApplyFailed, Refused
 from netspec.kernel.clock import Clock
@@ -122,7 +123,7 @@ def test_it_counts_from_when_the_apply_was_verified(in_memory: Site, time: Time)
     before = entry(in_memory)
     safeguard.begin(before)
     time.sleep(20)
-    safeguard.hold(Applied(), "")
+    safeguard.hold(lambda: (Applied(), ""))
 
     assert safeguard.window == windows(in_memory).read("default")
     assert safeguard.window is not None
@@ -152,7 +153,7 @@ def test_one_that_cannot_be_held_is_undone_at_once(in_memory: Site, time: Time) 
     before = in_memory.rows()
 
     class Full(Opening):
-        def hold(self, _applied: Applied, _leases: str) -> bool:
+        def hold(self, _record: Record) -> bool:
             raise Refused("cannot write: No space left on device.")
 
     safeguard = Full(windows(in_memory), time.clock(), WITHIN, nobody)
