@@ -34,6 +34,7 @@ def history(context: typer.Context) -> None:
 
     The stack is that of --stack, else `default`.
     """
+    from netspec.engine.generations import stacks
     from netspec.report.history import history_document, render
 
     session: Session = context.obj
@@ -41,6 +42,8 @@ def history(context: typer.Context) -> None:
     store = generations(session, stack)
     views = [view_of(each.entry, each.head) for each in store.listed()]
     session.warn(store.warnings)
+    if not views:
+        session.name_others(stacks(session.options.state_dir))
     session.document(lambda: history_document(views, stack))
     if not session.as_json:
         write(render(views, stack, session.style()))

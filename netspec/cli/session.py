@@ -161,6 +161,12 @@ class Session:
         if not self.options.quiet:
             tell(text)
 
+    def name_others(self, stacks: Iterable[str]) -> None:
+        """Say which stacks there are, where the one that was asked for has nothing."""
+        names = ", ".join(stacks)
+        if names:
+            self.note(f"netspec: stacks on this host: {names}; choose one with --stack.")
+
     def document(self, make: Callable[[], dict[str, Any]]) -> None:
         """JSON, to where it is wanted: standard output, `--json-into`, both or neither."""
         if not self.as_json and self.options.json_into is None:

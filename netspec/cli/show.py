@@ -51,6 +51,7 @@ def show(
     Of a number, that generation is shown; of a file that `netspec plan --out` has written, the plan as it was printed.
     The stack is that of --stack, else `default`.
     """
+    from netspec.engine.parting import stacks_beside
     from netspec.report.topology import owned, render, show_document
 
     session: Session = context.obj
@@ -62,7 +63,10 @@ def show(
         _show_plan(session, plan)
         return
     stack = session.options.stack or "default"
-    resources = owned(session.reconciler().observed(stack), stack)
+    observed = session.reconciler().observed(stack)
+    resources = owned(observed, stack)
+    if not resources:
+        session.name_others(stacks_beside(stack, observed))
     shown = resources if address is None else _named(address, resources, stack)
     session.document(lambda: show_document(shown, stack))
     if not session.as_json:

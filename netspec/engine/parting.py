@@ -22,7 +22,7 @@ def bereaved(changes: Iterable[Change], stack: str, observed: State) -> Iterator
     ended = [
         each for each in ended if each.name in FORWARDING and each.former == "0" != each.value and not each.holders
     ]
-    others = _others(stack, observed) if ended else []
+    others = stacks_beside(stack, observed) if ended else []
     if not others:
         return
     whose = f"stack{'s' if len(others) > 1 else ''} {', '.join(others)}"
@@ -36,6 +36,7 @@ def bereaved(changes: Iterable[Change], stack: str, observed: State) -> Iterator
         )
 
 
-def _others(stack: str, observed: State) -> list[str]:
+def stacks_beside(stack: str, observed: State) -> list[str]:
+    """The other stacks that have links on the host."""
     marks = (each.mark for key, each in observed.items() if key.kind == "link" and not key.netns)
     return sorted({mark.stack for mark in marks if mark is not None and mark.stack != stack})

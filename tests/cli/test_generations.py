@@ -29,6 +29,7 @@ from netspec.cli.plan import plan
 from netspec.cli.resume import resume
 from netspec.cli.rollback import rollback
 from netspec.cli.session import Session
+from netspec.cli.show import show
 from netspec.engine.generation_names import Standing
 from netspec.engine.generation_record import Commit
 from netspec.engine.generations import Generations
@@ -190,6 +191,22 @@ def test_a_generation_holds_the_commit_of_its_spec(host: Host, capsys: pytest.Ca
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [head[:12] in row for row in rows[1:]] == [True, False, False, True, False]
     assert [f"{head[:12]}+" in row for row in rows[1:]] == [False, True, True, False, False]
+
+
+@pytest.mark.parametrize("command", [history, show])
+def test_who_asks_for_a_stack_that_has_nothing_is_told_which_have(
+    host: Host, capsys: pytest.CaptureFixture[str], command: Callable[..., None]
+) -> None:
+    """Not where there are none, and not where it has something."""
+    host.run(command, quiet=False)
+    assert capsys.readouterr().err == ""
+
+    host.apply(ONE.replace("netspec: 1\n", "netspec: 1\nstack: cafe\n"))
+    capsys.readouterr()
+    host.run(command, quiet=False)
+    assert capsys.readouterr().err == "netspec: stacks on this host: cafe; choose one with --stack.\n"
+    host.run(command, quiet=False, stack="cafe")
+    assert capsys.readouterr().err == ""
 
 
 def test_an_apply_that_failed_is_no_generation(host: Host) -> None:
