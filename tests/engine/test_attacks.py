@@ -3,6 +3,7 @@
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,12 +138,22 @@ def test_a_lock_with_another_name_is_not_overwritten(tmp_path: Path, precious: P
     assert precious.read_text(encoding="ascii") == PRECIOUS
 
 
-def test_a_lock_that_is_removed_under_its_holder_is_not_held_twice(tmp_path: Path) -> None:
+def test_a_lock_that_is_removed_under_its_holder_is_not_held_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever waited for the one that is gone takes the one that is there."""
     run = private_directory(tmp_path / "run")
+    refused, sleep = threading.Event(), time.sleep
+
+    def sleeping(seconds: float) -> None:
+        refused.set()
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", sleeping)
     with exclusive(run, 0):
         waiting = threading.Thread(target=_take, args=(run,))
         waiting.start()
+        assert refused.wait(30), "nobody waits for the file that goes"
         (run / "lock").unlink()
         # A third one makes a new file: it holds the lock that counts now.
         with exclusive(run, 0):
