@@ -3,7 +3,7 @@
 The laws, each a property test:
 
 1. *Stand on it only once it is there*: a step that makes something runs after the steps that make
-   what it requires.
+   what it requires, and after those that make or change what it follows.
 2. *Leave it before it goes*: a step whose *before* required something runs before that is deleted.
    What a resource provides besides itself changes by replacement only: else steps could wait for each other.
 3. *What stands on a replaced resource is replaced* (`core.change`).
@@ -86,6 +86,10 @@ class _Graph:
     followers: dict[Node, set[Node]] = field(default_factory=dict)
     waiting: dict[Node, int] = field(default_factory=dict)
 
+    def find(self, key: Key, verb: Verb) -> Node | None:
+        """The step with that key and verb, where there is one."""
+        return (key, verb) if (key, verb) in self.steps else None
+
     def put_before(self, first: Node | None, then: Node) -> None:
         """`then` waits for `first`."""
         if first is None or first == then:
@@ -162,6 +166,8 @@ def _connect(graph: _Graph, node: Node, step: Step) -> None:
     if step.after is not None:
         for required in (*step.after.requires(), *step.after.follows()):
             graph.put_before(graph.makers.get(required), node)
+        for followed in step.after.follows():
+            graph.put_before(graph.find(followed, Verb.UPDATE), node)
         for key in provided(step.after):
             if key in graph.breakers and graph.makers.get(key) == node:
                 graph.put_before(graph.breakers[key], node)
@@ -177,12 +183,12 @@ def _connect_sideways(graph: _Graph, node: Node, step: Step) -> None:
     """Laws 5 and 6: what a resource does not stand on, and yet must not overtake."""
     resource = _resource_of(step)
     for record in resource.recorded_in():
-        graph.put_before((record, Verb.CREATE) if (record, Verb.CREATE) in graph.steps else None, node)
-        if (record, Verb.DELETE) in graph.steps and (record, Verb.CREATE) not in graph.steps:
+        graph.put_before(graph.find(record, Verb.CREATE), node)
+        if graph.find(record, Verb.DELETE) and not graph.find(record, Verb.CREATE):
             graph.put_before(node, (record, Verb.DELETE))
     sides = [side for side in (step.before, step.after) if side is not None]
     for source, _ in resource.swept_by():
-        graph.put_before((source, Verb.UPDATE) if (source, Verb.UPDATE) in graph.steps else None, node)
+        graph.put_before(graph.find(source, Verb.UPDATE), node)
     for disturbed in {key: None for side in sides for key in side.disturbs()}:
         for verb in Verb:
             if (disturbed, verb) in graph.steps:

@@ -51,7 +51,12 @@ class Inside:
                     yield address_key(self.netns, each.interface, address)
 
     def way(self, spec: RouteSpec, hops: tuple[NextHop, ...]) -> Iterator[Key]:
-        """The routes that lead to its gateways."""
+        """The routes that lead to its gateways, and the only address of IPv4 on each of its links."""
+        links = {hop.link for hop in hops} if spec.version == 4 else ()
+        for each in self.attachments:
+            addresses = [address for address in each.addresses if address.version == 4]
+            if each.interface in links and len(addresses) == 1:
+                yield address_key(self.netns, each.interface, addresses[0])
         for other in self._direct() if not spec.onlink else ():
             if any(hop.via in other.network for hop in hops if hop.via):
                 yield route_key(self.netns, other.network, other.table, metric_of(other))

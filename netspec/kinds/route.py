@@ -31,8 +31,8 @@ class Route(Resource):
     """A route to `to`: over a gateway, straight over a link, over several next hops, or nowhere.
 
     `stands_on` are the keys of addresses that its gateways are near to, or that it sends from; `over` are routes
-    that lead to its gateways, and need not stay; `metric` is RTA_PRIORITY; `type` and `scope` are
-    RTN_* and RT_SCOPE_* numbers; `mtu` 0 is that of the link.
+    that lead to its gateways, and the only addresses of IPv4 on its links: both are there first, and need not stay.
+    `metric` is RTA_PRIORITY; `type` and `scope` are RTN_* and RT_SCOPE_* numbers; `mtu` 0 is that of the link.
     """
 
     netns: str = identity()
@@ -65,12 +65,12 @@ class Route(Resource):
         yield from self.stands_on
 
     def follows(self) -> Iterator[Key]:
-        """The routes that lead to its gateways: they are looked up once, when it is made."""
+        """What it is over: gateways are looked up once, when it is made."""
         return iter(self.over)
 
     def swept_by(self) -> Iterator[tuple[Key, str]]:
         """The addresses: without any, a link has no routes of IPv4."""
-        return ((address, ANY) for address in self.stands_on)
+        return ((key, ANY) for key in (*self.stands_on, *self.over) if key.kind == "address")
 
     def cascades(self) -> Iterator[Key]:
         """The kernel drops routes with their link; of several next hops IPv6 drops only one."""

@@ -16,7 +16,9 @@ from tests.engine.sites import Site, fake, live_in, rebuilt, stack_of
 from tests.specs import BASE, BY_START, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, edited, intent
 
 IN_WEB = "address/web/eth0/10.1.0.10/24"
-MADE_ANEW = [f"delete {IN_WEB}", f"create {IN_WEB}", "update route/web/default"]
+ROUTES = "{to: 10.9.0.0/16, dev: eth0}, {to: 10.4.0.0/16, via: 10.9.0.1}"
+OVER_IT = [f"update route/web/{name}" for name in ("10.9.0.0/16", "10.4.0.0/16", "default")]
+MADE_ANEW = [f"delete {IN_WEB}", f"create {IN_WEB}", *OVER_IT]
 
 edits = pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
 
@@ -139,21 +141,24 @@ def test_an_address_that_was_made_again_by_hand(site: Site, lacking: frozenset[s
     """
     if isinstance(site.kernel, FakeKernel):
         site.kernel.host.unsupported = lacking
-    site.apply(BASE)
+    spec = edited(BASE, ("    address: 10.1.0.10", f"    address: 10.1.0.10\n    routes: [{ROUTES}]"))
+    site.apply(spec)
     made = site.rows()
     address = AddressDelete(netns="web", link="eth0", address=ip_interface("10.1.0.10/24"))
     again = AddressAdd(netns="web", link="eth0", address=address.address, broadcast=IPv4Address("10.1.0.255"))
     gateway = RouteAdd(netns="web", to=ip_network("0.0.0.0/0"), via=ip_address("10.1.0.1"), link="eth0", protocol=110)
-    site.kernel.execute([address, again, gateway])
+    near = RouteAdd(netns="web", to=ip_network("10.9.0.0/16"), link="eth0", protocol=110, scope=253)
+    far = RouteAdd(netns="web", to=ip_network("10.4.0.0/16"), via=ip_address("10.9.0.1"), link="eth0", protocol=110)
+    site.kernel.execute([address, again, gateway, near, far])
     by_hand = site.rows()
 
-    proposal = site.propose(BASE)
+    proposal = site.propose(spec)
     fixed = site.kernel.snapshot(Scope(stack="none")).fixed_marks
     assert [str(step) for step in proposal.plan.steps] == (MADE_ANEW if fixed else [f"update {IN_WEB}"])
     with pytest.raises(ApplyFailed):
         site.reconciler().enact(proposal, accept=refusing)
     assert site.rows() == by_hand
-    site.apply(BASE)
+    site.apply(spec)
     assert site.rows() == made
     site.destroy()
 
