@@ -3,7 +3,7 @@
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from netspec.errors import NetspecError, Refused, SpecError, UsageError
 
 if TYPE_CHECKING:
     from netspec.engine.intent import Intent
-    from netspec.engine.triggers import Wake
+    from netspec.engine.triggers import FileTrigger, Wake
 
 
 def register(app: typer.Typer) -> None:
@@ -51,10 +51,10 @@ def watch(
     allow_removal: AllowRemovalOption = 0,
 ) -> None:
     """Apply a spec, then keep it applied: when its files change, and when the kernel drifts."""
-    from netspec.engine.triggers import Wake
+    from netspec.engine.triggers import FileTrigger, Wake
     from netspec.engine.watcher import Watcher
     from netspec.kernel.privileges import CHANGING, require
-    from netspec.spec.source import default_path
+    from netspec.spec.source import belongs, default_path
 
     require(*CHANGING)
     gc.enable()  # what runs for months does make garbage, unlike all other commands
@@ -62,11 +62,11 @@ def watch(
     where = path if path is not None else default_path(os.environ)
     if where == "-":
         raise UsageError("watch needs a file or a directory: standard input does not change.")
-    wake = Wake()
-    keeper = _Keeper(session, where, limits(max_disruption, lockout=allow_lockout_risk), allow_removal)
-    watcher = Watcher(load=keeper.load, reconcile=keeper.reconcile, report=keeper, wake=wake, interval=interval)
-    with _stopped_by_signals(wake), _woken_by_files(session, Path(where), wake):
-        watcher.run()
+    wake, place = Wake(), Path(where)
+    with _stopped_by_signals(wake), FileTrigger(place, wake, partial(belongs, place)) as files:
+        allowed = limits(max_disruption, lockout=allow_lockout_risk)
+        keeper = _Keeper(session, where, allowed, allow_removal, _followed(session, where, files))
+        Watcher(load=keeper.load, reconcile=keeper.reconcile, report=keeper, wake=wake, interval=interval).run()
     session.say("netspec: stopped; the network stays as it is.")
 
 
@@ -82,28 +82,31 @@ def _stopped_by_signals(wake: "Wake") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def _woken_by_files(session: Session, path: Path, wake: "Wake") -> Iterator[None]:
-    from netspec.engine.triggers import files
-    from netspec.spec.source import belongs
+def _followed(session: Session, path: str, files: "FileTrigger") -> Callable[[], None]:
+    """What keeps to the files of a spec; where they cannot be watched, that is said once."""
+    told = False
 
-    try:
-        watching = files(path, wake, partial(belongs, path))
-        watching.__enter__()
-    except OSError as error:
-        session.note(f"netspec: cannot watch {path} ({error.strerror}); its changes are seen at the next interval.")
-        yield
-        return
-    try:
-        yield
-    finally:
-        watching.__exit__(None, None, None)
+    def follow() -> None:
+        nonlocal told
+        try:
+            files.follow()
+        except OSError as error:
+            if not told:
+                session.note(
+                    f"netspec: cannot watch {path} ({error.strerror}); its changes are seen at the next interval."
+                )
+            told = True
+
+    return follow
 
 
 class _Keeper:
     """Loads, reconciles and reports for one watch."""
 
-    def __init__(self, session: Session, path: str, allowed: Limits, allow_removal: int) -> None:
+    def __init__(
+        self, session: Session, path: str, allowed: Limits, allow_removal: int, follow: Callable[[], None]
+    ) -> None:
+        self._follow = follow
         self._session = session
         self._path = path
         self._allowed = allowed
@@ -113,6 +116,7 @@ class _Keeper:
         """The spec as it is now. Raises SpecError, also for what only a full expansion shows."""
         from netspec.spec.check import check
 
+        self._follow()
         loaded = self._session.load(self._path)
         check(loaded)
         return self._session.intent(loaded, allow_removal=self._allow_removal)
@@ -120,13 +124,13 @@ class _Keeper:
     def reconcile(self, intent: "Intent") -> None:
         """Plan, and carry out what there is to do."""
         from netspec.engine.interrupts import interruptible
-        from netspec.engine.limits import check_within
+        from netspec.engine.limits import BY_HAND, check_within
         from netspec.report.plan import render
 
         session = self._session
         with session.changing() as reconciler:
             proposal = admitted(session, reconciler, intent)
-            check_within(proposal, self._allowed, window=False)
+            check_within(proposal, self._allowed, window=False, way_out=BY_HAND)
             if not proposal.plan:
                 self._session.warn(reconciler.settle(proposal))
                 remember(session, proposal)

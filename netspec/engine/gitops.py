@@ -18,7 +18,7 @@ _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 def commit_of(paths: Sequence[Path]) -> Commit | None:
     """The commit that files are in; dirty where one of them is not as in it. None without git or a work tree."""
-    files = [path.resolve() for path in paths]
+    files = [Path(os.path.realpath(path)) for path in paths]
     if not files:
         return None
     folder = files[0].parent

@@ -74,7 +74,7 @@ def write(path: Path, stack: str, addresses: Addresses) -> bool:
     if known.get(stack, {}) == addresses:
         return False
     text = text_of({name: each for name, each in {**known, stack: addresses}.items() if each})
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     try:
         _replace(target, text)
     except OSError as error:

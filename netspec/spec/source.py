@@ -1,6 +1,7 @@
 """Where specs come from: a file, a directory, standard input."""
 
 import hashlib
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def read(path: str) -> tuple[SourceFile, ...]:
 
 def belongs(path: Path, file: Path) -> bool:
     """Whether a file near the spec at `path` may be a part of it, its lock file included."""
-    return file.suffix in SUFFIXES or file.name in (path.name, path.resolve().name, LOCK_FILE)
+    return file.suffix in SUFFIXES or file.name in (path.name, Path(os.path.realpath(path)).name, LOCK_FILE)
 
 
 def digest(files: Iterable[SourceFile]) -> str:

@@ -1,8 +1,10 @@
 """The watch: what it does when, told by a clock and a wake of the test's own; and what wakes the real one."""
 
+import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 from netspec.diagnostics import Diagnostic
 from netspec.engine import triggers
-from netspec.engine.triggers import Wake, files
+from netspec.engine.triggers import FileTrigger, Wake
 from netspec.engine.watcher import BACKOFF_LONGEST, Watcher
 from netspec.errors import ApplyFailed, Interrupted, NetspecError, Refused, SpecError, Suspended
 from netspec.spec.source import belongs
@@ -214,6 +216,14 @@ def test_a_stop_wakes_at_once_and_for_good() -> None:
     assert (wake.wait(60), wake.wait(60), wake.stopping) == (True, True, True)
 
 
+@contextmanager
+def watching(path: Path, wake: Wake) -> Iterator[FileTrigger]:
+    """What is at a path wakes."""
+    with FileTrigger(path, wake, partial(belongs, path)) as trigger:
+        trigger.follow()
+        yield trigger
+
+
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("watched", ["spec.yaml", "."])
 def test_files_wake_it(tmp_path: Path, watched: str) -> None:
@@ -222,7 +232,7 @@ def test_files_wake_it(tmp_path: Path, watched: str) -> None:
     spec.write_text("netspec: 1\n", encoding="ascii")
     wake = Wake()
 
-    with files(tmp_path / watched, wake, partial(belongs, tmp_path / watched)):
+    with watching(tmp_path / watched, wake):
         spec.read_text(encoding="ascii")
         assert not wake.wait(0.15)
         spec.write_text("netspec: 1\n# more\n", encoding="ascii")
@@ -244,7 +254,7 @@ def test_files_wake_it(tmp_path: Path, watched: str) -> None:
 def test_a_log_beside_the_spec_does_not_wake_it(tmp_path: Path, watched: str) -> None:
     """What a failed apply says would be the reason to try it again at once, and again."""
     wake = Wake()
-    with (tmp_path / "log").open("w") as log, files(tmp_path / watched, wake, partial(belongs, tmp_path / watched)):
+    with (tmp_path / "log").open("w") as log, watching(tmp_path / watched, wake):
         log.write("failed\n")
         log.flush()
         assert not wake.wait(0.2)
@@ -263,12 +273,60 @@ def test_a_link_to_a_spec_is_watched_where_it_leads(tmp_path: Path) -> None:
     link.symlink_to(target)
     wake = Wake()
 
-    with files(link, wake, partial(belongs, link)):
+    with watching(link, wake):
         target.write_text("netspec: 1\n# more\n", encoding="ascii")
         assert wake.wait(20)
         aside = tmp_path / "here" / "aside"
         aside.symlink_to(tmp_path / "nowhere")
         aside.rename(link)
+        assert wake.wait(20)
+
+
+def remade(specs: Path) -> None:
+    """It goes, and is made again: perhaps with the same inode."""
+    shutil.rmtree(specs)
+    specs.mkdir()
+
+
+def replaced(specs: Path) -> None:
+    """Another takes its place, and it stays for those who have it open."""
+    specs.rename(specs.with_name("former"))
+    specs.mkdir()
+
+
+def led_elsewhere(specs: Path) -> None:
+    """It is a link, which leads to the next release from now on."""
+    shutil.rmtree(specs)
+    specs.with_name("next").mkdir()
+    specs.symlink_to("next")
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("happening", [remade, replaced, led_elsewhere])
+@pytest.mark.parametrize("watched", ["specs", "specs/spec.yaml"])
+def test_a_directory_in_place_of_the_watched_one_is_followed(
+    tmp_path: Path, watched: str, happening: Callable[[Path], None]
+) -> None:
+    """What is written into it wakes as what was written into the former one."""
+    specs, wake = tmp_path / "specs", Wake()
+    specs.mkdir()
+    with watching(tmp_path / watched, wake) as trigger:
+        for _ in range(3 if happening is remade else 1):
+            happening(specs)
+            assert wake.wait(20)
+            trigger.follow()
+        while wake.wait(0.3):  # what came late of the events above
+            trigger.follow()
+        (specs / "spec.yaml").write_text("netspec: 1\n", encoding="ascii")
+        assert wake.wait(20)
+
+
+def test_links_that_lead_in_a_circle_are_no_defect(tmp_path: Path) -> None:
+    """They are watched as they are: one day they lead somewhere."""
+    link, wake = tmp_path / "spec.yaml", Wake()
+    link.symlink_to(link)
+    with watching(link, wake):
+        link.unlink()
         assert wake.wait(20)
 
 

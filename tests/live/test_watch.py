@@ -71,3 +71,18 @@ def test_it_ends_with_0_and_leaves_the_network(spec: Path) -> None:
 
     assert host_state() == before
     assert sorted(path.name for path in NETNS_DIR.iterdir()) == ["client", "redis"]
+
+
+def test_it_follows_a_link_to_another_release(tmp_path: Path) -> None:
+    """As deployments do: a directory is made aside, and a link led to it. What changes there is seen as before."""
+    for release, text in (("1", DOCKER0), ("2", OTHER_PORT)):
+        (tmp_path / release).mkdir()
+        (tmp_path / release / "spec.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "current").symlink_to("1")
+    with watching(tmp_path / "current", "--interval", "600") as watch:
+        (tmp_path / "aside").symlink_to("2")
+        (tmp_path / "aside").rename(tmp_path / "current")
+        watch.until(lambda: port() == "6380")
+        watch.until_said("Applied", 2)
+        (tmp_path / "2" / "spec.yaml").write_text(DOCKER0, encoding="utf-8")
+        watch.until(lambda: port() == "6379")

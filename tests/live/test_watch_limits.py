@@ -68,6 +68,7 @@ def test_the_way_of_its_session_is_kept_unless_it_is_allowed_to_go(spec: Path, a
             assert "master" not in run("ip link show uplink")
         else:
             refuses(watch, "NS0621", before)
+            assert "help: apply it by hand with --confirm-within 90s" in watch.says()
 
 
 def test_an_empty_spec_takes_nothing_away_but_what_is_allowed(spec: Path) -> None:
