@@ -10,7 +10,9 @@ from netspec.engine.reconciler import Proposal
 from netspec.errors import Refused
 
 WINDOW_OR_WORD = "add --confirm-within 90s, which undoes it unless confirmed, or --allow-lockout-risk"
-BY_HAND = "apply it by hand with --confirm-within 90s, which undoes it unless confirmed, or watch with --allow-lockout-risk"
+BY_HAND = (
+    "apply it by hand with --confirm-within 90s, which undoes it unless confirmed, or watch with --allow-lockout-risk"
+)
 WORD_ALONE = "add --allow-lockout-risk if there is another way in: nothing undoes it by itself"
 
 _EFFECT = {

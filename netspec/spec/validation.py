@@ -84,7 +84,8 @@ def _finding(each: Any, path: tuple[str | int, ...], model: type[BaseModel]) -> 
     if path == ("netspec",):
         message, hint = "this version of netspec reads format 1", "write: netspec: 1"
         return ShapeFinding("NS0119", message, path, hint)
-    return ShapeFinding("NS0119", _sentence(kind, context, each), path, _way_out(kind, each["input"]), on_key=on_key)
+    hint = _way_out(kind, each["input"]) or _known_keys(str(context.get("class_name", "")), path, model)
+    return ShapeFinding("NS0119", _sentence(kind, context, each), path, hint, on_key=on_key)
 
 
 def _sentence(kind: str, context: Mapping[str, Any], each: Any) -> str:  # noqa: ANN401
@@ -117,20 +118,30 @@ def _unknown_key(path: tuple[str | int, ...], model: type[BaseModel]) -> ShapeFi
     if len(path) == 1 and key in LATER:
         message = f'the section "{key}" is not in this version of netspec'
         return ShapeFinding("NS0153", message, path, on_key=True, is_extra=True)
-    valid = sorted(_keys_at(path[:-1], model))
+    valid = sorted(key for each in _models_at(path[:-1], model) for key in _keys(each))
     close = get_close_matches(key, valid, n=1)
     hint = f'did you mean "{close[0]}"?' if close else f"known: {', '.join(valid)}" if valid else ""
     return ShapeFinding("NS0154", f'there is no key "{key}" here', path, hint, on_key=True, is_extra=not close)
 
 
-def _keys_at(path: Sequence[str | int], model: type[BaseModel]) -> Iterator[str]:
-    """The keys that the models know at a path."""
+def _known_keys(wanted: str, path: Sequence[str | int], model: type[BaseModel]) -> str:
+    """What a mapping may hold, where something else stands; empty where no model of that name is wanted."""
+    known = next((sorted(_keys(each)) for each in _models_at(path, model) if each.__name__ == wanted), [])
+    return f"known keys: {', '.join(known)}" if known else ""
+
+
+def _models_at(path: Sequence[str | int], model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """The models that say what may be at a path, or below it."""
     annotations: list[Any] = [model]
     for step in path:
         annotations = [below for each in annotations for below in _below(each, step)]
     for each in annotations:
         if isinstance(each, type) and issubclass(each, BaseModel):
-            yield from (field.alias or name for name, field in each.model_fields.items())
+            yield each
+
+
+def _keys(model: type[BaseModel]) -> Iterator[str]:
+    return (field.alias or name for name, field in model.model_fields.items())
 
 
 def _below(annotation: Any, step: str | int) -> Iterator[Any]:  # noqa: ANN401
