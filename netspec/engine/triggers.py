@@ -100,9 +100,13 @@ class FileTrigger:
 
         entries = [events.DirCreatedEvent, events.DirDeletedEvent, events.DirMovedEvent]
         entries += [events.FileCreatedEvent, events.FileDeletedEvent, events.FileMovedEvent]
-        handler = events.FileSystemEventHandler()
-        handler.on_any_event = self._on_way if is_way else self._at_home  # type: ignore[method-assign]
-        return self._observer.schedule(handler, str(directory), event_filter=entries if is_way else None)
+        hear = self._on_way if is_way else self._at_home
+
+        class Handler(events.FileSystemEventHandler):
+            def on_any_event(self, event: events.FileSystemEvent) -> None:
+                hear(event)
+
+        return self._observer.schedule(Handler(), str(directory), event_filter=entries if is_way else None)
 
     def _at_home(self, event: "FileSystemEvent") -> None:
         # Our own reading must not wake us, nor a log of ours beside the spec: it would never end.
