@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 QUIET, LONGEST_BURST = 0.2, 2.0
 """Seconds without a further event after which a burst is over; and after which it is acted upon anyway."""
 
-Place = tuple[Path, int, int]
-"""A directory, with its device and inode."""
+Place = tuple[Path, bool, int, int]
+"""A directory, whether it is only on the way to the spec, its device and its inode."""
 
 
 class Wake:
@@ -86,14 +86,15 @@ class FileTrigger:
         gone = {self._gone.pop() for _ in range(len(self._gone))}
         self._homes = _homes(self._path)
         ways = {parent for home in self._homes for parent in home.parents} - self._homes
-        places = set(_places(self._homes | ways))
+        places = {*_places(self._homes, are_ways=False), *_places(ways, are_ways=True)}
         for known in [*self._watches]:
             # One made again may have the number of the one that is gone.
             if known not in places or known[0] in gone:
                 self._observer.unschedule(self._watches.pop(known))
         for new in sorted(places - self._watches.keys()):
-            with contextlib.suppress(FileNotFoundError, *((PermissionError,) if new[0] in ways else ())):
-                self._watches[new] = self._schedule(new[0], is_way=new[0] in ways)
+            directory, is_way, *_ = new
+            with contextlib.suppress(FileNotFoundError, *((PermissionError,) if is_way else ())):
+                self._watches[new] = self._schedule(directory, is_way=is_way)
 
     def _schedule(self, directory: Path, *, is_way: bool) -> "ObservedWatch":
         from watchdog import events  # noqa: PLC0415  only a watch needs it
@@ -133,8 +134,8 @@ def _homes(path: Path) -> frozenset[Path]:
     return frozenset(each if each.is_dir() else each.parent for each in ends)
 
 
-def _places(directories: Iterable[Path]) -> Iterator[Place]:
+def _places(directories: Iterable[Path], *, are_ways: bool) -> Iterator[Place]:
     for each in directories:
         with contextlib.suppress(FileNotFoundError):
             status = each.stat()
-            yield each, status.st_dev, status.st_ino
+            yield each, are_ways, status.st_dev, status.st_ino

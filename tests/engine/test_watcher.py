@@ -321,6 +321,27 @@ def test_a_directory_in_place_of_the_watched_one_is_followed(
         assert wake.wait(20)
 
 
+@pytest.mark.usefixtures("hasty")
+def test_a_directory_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
+    """Also where it was not there at a look in between; and then it is followed."""
+    specs, wake = tmp_path / "deeper" / "specs", Wake()
+    specs.mkdir(parents=True)
+    with watching(specs, wake) as trigger:
+        for removed, made in ((specs, specs.mkdir), (specs.parent, partial(specs.mkdir, parents=True))):
+            shutil.rmtree(removed)
+            assert wake.wait(20)
+            while wake.wait(0.3):  # what came late
+                trigger.follow()
+            trigger.follow()
+            made()
+            assert wake.wait(20)
+            trigger.follow()
+        while wake.wait(0.3):
+            trigger.follow()
+        (specs / "spec.yaml").write_text("netspec: 1\n", encoding="ascii")
+        assert wake.wait(20)
+
+
 def test_links_that_lead_in_a_circle_are_no_defect(tmp_path: Path) -> None:
     """They are watched as they are: one day they lead somewhere."""
     link, wake = tmp_path / "spec.yaml", Wake()
