@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-import time
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,33 +11,53 @@ import pytest
 from tests.host_state import host_state
 from tests.live.driving import apply, reconciler
 from tests.live.specs import DOCKER0
-from tests.live.typed import DEADLINE, command, environment, netspec
+from tests.live.typed import DEADLINE, environment, netspec
 from tests.sandboxed import NETNS_DIR, RUN_DIR
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("fresh_netns")]
 
 MANY = "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/16]}}\nendpoints:\n" + "".join(
-    f"  e{number}: {{bridge: br0}}\n" for number in range(150)
+    f"  e{number}: {{bridge: br0}}\n" for number in range(20)
 )
-"""So many that a signal meets the apply half-way."""
+HALF_WAY = """
+import sys
+from netspec.cli import main
+from netspec.kernel.linux import LinuxKernel
+
+real = LinuxKernel.execute
+
+def execute(self, operations, progress=lambda _done: None):
+    def stopping(done):
+        if done >= len(operations) // 2 and LinuxKernel.execute is not real:
+            LinuxKernel.execute = real
+            print("half-way", flush=True)
+            sys.stdin.readline()
+        progress(done)
+
+    real(self, operations, stopping)
+
+LinuxKernel.execute = execute
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command, which waits half-way through what it does, once: undoing is as it always is."""
 
 
 def interrupted(spec: Path, number: int) -> tuple[int, str]:
-    """Apply, and send the command a signal once 20 namespaces are there. Its code and its words."""
+    """Apply, and send the command a signal once it is half-way. Its code and its words."""
     with subprocess.Popen(
-        command("apply", "--yes", str(spec)),
-        stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", HALF_WAY, "apply", "--yes", "--quiet", str(spec)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
     ) as process:
-        end = time.monotonic() + DEADLINE
-        while len(list(NETNS_DIR.iterdir())) < 20 and process.poll() is None:
-            assert time.monotonic() < end
-            time.sleep(0.001)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "half-way\n"
         assert Path(RUN_DIR, "journal.json").exists()
+        assert len(list(NETNS_DIR.iterdir())) > 2
         os.kill(process.pid, number)
-        errors = process.communicate(timeout=DEADLINE)[1]
+        errors = process.communicate("\n", timeout=DEADLINE)[1]
     return process.returncode, errors
 
 
