@@ -1,5 +1,6 @@
 """The end of a confirm window, brought about or waited for."""
 
+import contextlib
 import select
 import signal
 import sys
@@ -114,7 +115,9 @@ def _answers(*, asking: bool) -> Callable[[], bool | None]:
             return None
         if not select.select([sys.stdin], [], [], POLL)[0]:
             return None
-        line = sys.stdin.readline()
+        line = ""
+        with contextlib.suppress(OSError):  # a terminal that is just being lost
+            line = sys.stdin.readline()
         listening = bool(line)
         word = line.strip().lower()
         if word in ("y", "yes", "n", "no"):

@@ -28,7 +28,16 @@ def kill_guardian(stack: str = "default") -> None:
     pid = guardian(stack)
     assert pid, "there is no guardian"
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not guardian(stack))
+    until(lambda: _gone(pid))
+
+
+def _gone(pid: int) -> bool:
+    """Whether a process has let go of all that it held, its lock too: it is no more, or nobody has heard of its end."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] in "XZ"
 
 
 def until(true: Callable[[], object]) -> None:

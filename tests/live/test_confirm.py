@@ -240,15 +240,15 @@ class Deadly(LinuxKernel):
         super().execute(operations[len(operations) // 2 :], progress)
 
 
-def applied_by(kernel: type[LinuxKernel], *words: str) -> int:
-    """Run a command in a child, on a kernel of the test's; the child."""
+def applied_by(kernel: type[LinuxKernel], *words: str, longest: float = confirmation.LONGEST_APPLY) -> int:
+    """Run a command in a child, on a kernel of the test's; the child. After `longest` seconds it counts as stuck."""
     child = os.fork()
     if not child:
         try:
             import netspec.kernel.linux
 
             netspec.kernel.linux.LinuxKernel = kernel  # type: ignore[misc]  # in this child only
-            confirmation.LONGEST_APPLY = 2.0
+            confirmation.LONGEST_APPLY = longest
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)
             main(list(words))
         finally:
@@ -272,7 +272,7 @@ def test_an_apply_that_is_stuck_is_ended_and_undone(spec: Path, monkeypatch: pyt
     monkeypatch.setattr(Deadly, "fate", signal.SIGSTOP)
     monkeypatch.setattr(Deadly, "times", times)
     before = host_state()
-    child = applied_by(Deadly, "apply", "--yes", "--confirm-within", SOON, str(spec))
+    child = applied_by(Deadly, "apply", "--yes", "--confirm-within", SOON, str(spec), longest=2.0)
     os.waitpid(child, 0)
 
     until(over)
@@ -307,9 +307,12 @@ def test_a_signal_to_the_one_who_waits_undoes(spec: Path, number: int) -> None:
 
 def caught(pid: int, number: int) -> bool:
     """Whether a process has a handler for a signal, and does not hold the lock any more."""
+    # In this order: while it holds the lock, the handlers are those of the apply, which go with it.
+    if Path(RUN_DIR, "lock").read_text(encoding="ascii"):
+        return False
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
     mask = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("SigCgt:"))
-    return bool(mask >> (number - 1) & 1) and not Path(RUN_DIR, "lock").read_text(encoding="ascii")
+    return bool(mask >> (number - 1) & 1)
 
 
 def test_a_destroy_comes_back(spec: Path) -> None:
@@ -641,7 +644,12 @@ def test_confirming_at_the_end_is_one_or_the_other(contest: Race) -> None:
 @pytest.mark.faults
 def test_confirming_around_the_end_is_one_or_the_other(contest: Race) -> None:
     """From well after it until well before it: some are too late, and some are not."""
-    assert {contest.run(step * 0.05) for step in range(40)} == {Stage.UNDONE, Stage.CONFIRMED}
+    found = {contest.run(step * 0.05) for step in range(40)}
+    left = 2.0
+    while Stage.CONFIRMED not in found and left < PATIENCE:
+        left *= 2  # a busy machine takes as long to begin
+        found.add(contest.run(left))
+    assert found == {Stage.UNDONE, Stage.CONFIRMED}
 
 
 @pytest.mark.parametrize("text", ["0", "soon", "", "-5", "1d", "169h", "90 s 5", "9" * 30, "s", "1m-1s"])

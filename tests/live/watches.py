@@ -40,6 +40,11 @@ class Watch:
             assert time.monotonic() < end, self.says()
             time.sleep(0.02)
 
+    def settled(self) -> bool:
+        """Whether all that it has begun is done: a plan is told before it is carried out."""
+        said = self.says()
+        return said.count("Plan: ") == said.count(" and verified.")
+
     def until_said(self, words: str, times: int = 1) -> None:
         """Wait until it has said this so often."""
         self.until(lambda: self.says().count(words) >= times)
