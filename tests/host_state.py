@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ VOLATILE = frozenset(
 STEADY_FLAGS = frozenset({"LOOPBACK", "BROADCAST", "MULTICAST", "POINTOPOINT", "NOARP", "PROMISC", "UP"})
 MADE_BY_KERNEL = re.compile(r"^(fe80::|ff00::)")
 """Link-local addresses and routes come and go with the carrier."""
+PATIENCE = 60
+"""Seconds for what the kernel does when it gets to it."""
 SYSCTLS = ("ipv4/ip_forward", "ipv4/ip_nonlocal_bind", "ipv4/ip_local_port_range")
 SYSCTLS_OF_LINKS = (
     ("ipv4", "forwarding route_localnet promote_secondaries rp_filter accept_redirects arp_notify accept_local"),
@@ -55,7 +58,8 @@ def _section(netns: str, title: str, lines: list[str]) -> str:
 
 
 def _everything() -> Iterator[tuple[str, list[str]]]:
-    yield "links", _rows("ip -j -d link")
+    _until_addresses_have_routes()
+    yield "links", sorted(map(_text, _links()))
     yield "addresses", sorted(line for row in _json("ip -j addr") for line in _addresses(row))
     for version in (4, 6):
         yield f"routes {version}", _rows(f"ip -j -{version} route show table all")
@@ -63,6 +67,32 @@ def _everything() -> Iterator[tuple[str, list[str]]]:
         yield f"neighbors {version}", _rows(f"ip -j -{version} neigh show nud permanent")
     yield "nftables", _ruleset()
     yield "sysctls", list(_sysctls())
+
+
+def _until_addresses_have_routes() -> None:
+    """The kernel makes the local routes of IPv6 addresses when it gets to it, a moment after it has added them."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        held = {
+            address["local"]
+            for link in _json("ip -j -6 addr show up scope global")
+            for address in filter(None, link.get("addr_info", []))
+            if not address.get("tentative")
+        }
+        if not held or held <= {row["dst"] for row in _json("ip -j -6 route show table local type local")}:
+            return
+        time.sleep(0.02)
+
+
+def _links() -> list[dict[str, Any]]:
+    """Without what a tree of bridges changes by itself while ports come and go: how long addresses are known."""
+    found = _json("ip -j -d link")
+    with_ports = {row.get("master") for row in found}
+    for row in found:
+        bridge = row.get("linkinfo", {}).get("info_data", {})
+        if row["ifname"] in with_ports and bridge.get("stp_state"):
+            del bridge["ageing_time"]
+    return found
 
 
 def _files(path: Path) -> Iterator[str]:

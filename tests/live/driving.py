@@ -14,6 +14,8 @@ from netspec.kernel.linux import LinuxKernel
 from netspec.report.diagnostics import render
 from tests.sandboxed import RUN_DIR, STATE_DIR
 
+PATIENCE = 60
+"""Seconds for a script, which may wait for what the kernel does when it gets to it, such as removing namespaces."""
 EXAMPLE = Path(__file__).parents[2] / "examples/docker0/spec.yaml"
 
 
@@ -85,5 +87,5 @@ def lines_of(text: str) -> Iterator[str]:
 
 def shell(script: str) -> None:
     """Run a script that must succeed."""
-    done = subprocess.run(["sh", "-ec", script], check=False, capture_output=True, text=True, timeout=10)
+    done = subprocess.run(["sh", "-ec", script], check=False, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -90,8 +91,10 @@ REPLACED_TABLE = "\n".join(
 
 GONE = "while ip link show dev to-web >&2; do sleep 0.02; done"
 """A namespace goes later than the command that removes it."""
-HELD = 'ip netns exec web sleep 3 >&- 2>&- & while [ -z "$(ip netns pids web)" ]; do sleep 0.02; done'
-"""A process keeps the namespace alive without its name."""
+HOLDER = Path("/run/holder")
+HELD = f'ip netns exec web sleep 600 >&- 2>&- & echo $! >{HOLDER}; '
+HELD += 'while [ -z "$(ip netns pids web)" ]; do sleep 0.02; done'
+"""A process keeps the namespace alive without its name, until it is ended."""
 
 DRIFTS = {
     # links
@@ -222,10 +225,20 @@ def site() -> Iterator[Site]:
     site.close()
 
 
+@contextlib.contextmanager
+def nobody_holds() -> Iterator[None]:
+    """In the end, any more."""
+    try:
+        yield
+    finally:
+        if HOLDER.exists():
+            shell(f"kill $(cat {HOLDER}); rm {HOLDER}")
+
+
 @pytest.mark.parametrize("by_hand", DRIFTS)
 def test_what_is_done_by_hand_is_seen_and_mended(site: Site, by_hand: str) -> None:
     """The plan names what was done and nothing else, calls it drift, and its apply makes all as it was."""
-    with site.as_it_was():
+    with site.as_it_was(), nobody_holds():
         shell(by_hand)
         found = propose(SPEC)
 

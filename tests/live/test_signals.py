@@ -20,6 +20,7 @@ MANY = "netspec: 1\nbridges: {br0: {subnets: [10.1.0.0/16]}}\nendpoints:\n" + ""
     f"  e{number}: {{bridge: br0}}\n" for number in range(20)
 )
 HALF_WAY = """
+import signal
 import sys
 from netspec.cli import main
 from netspec.kernel.linux import LinuxKernel
@@ -37,6 +38,8 @@ def execute(self, operations, progress=lambda _done: None):
     real(self, operations, stopping)
 
 LinuxKernel.execute = execute
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 sys.exit(main(sys.argv[1:]))
 """
 """The command, which waits half-way through what it does, once: undoing is as it always is."""
