@@ -15,6 +15,8 @@ from netspec.kernel.values import Address
 TOKEN_BYTES = 16
 AGAIN = 0.4
 """Seconds after which a datagram that is not answered is sent again; TCP does so by itself."""
+_LATE = 16
+"""Looks after the deadline in which something has come, of whoever: then it is given up all the same."""
 _LONGEST = 2048
 _TURNS = 64
 _DNS = bytes.fromhex("0100000100000000000000020001")
@@ -56,6 +58,8 @@ class Attempt:
         self._begun = time.monotonic()
         self._again = self._begun
         self._family = socket.AF_INET if probe.address.version == 4 else socket.AF_INET6
+        self._asked = False
+        self._late = 0
         self._connected = False
         self._words = ""
         self._source = probe.source
@@ -81,12 +85,20 @@ class Attempt:
         """Something can be read or written."""
         self._guarded({"tcp": self._tcp_ready, "udp": self._udp_ready}.get(self.probe.protocol, self._ping_ready))
 
-    def at(self, now: float) -> None:
-        """What is due by the clock: to send again, or to give up."""
-        if self.answer is None and now >= self.deadline:
-            self._give_up()
-        elif self.answer is None and now >= self._again:
+    def at(self, now: float, *, silent: bool) -> None:
+        """What is due by the clock, looked at before the last look at sockets: to send again, or to give up.
+
+        `silent` where nothing came of that look. Where something did, what follows from it may be an answer, if late.
+        """
+        if self.answer is not None:
+            return
+        if now >= self.deadline and self._asked:
+            self._late += 1
+            if silent or self._late > _LATE:
+                self._give_up()
+        elif now >= self._again:
             self._again = now + AGAIN
+            self._asked = True
             self._guarded(self._send)
 
     def heard(self, seen: Address) -> None:

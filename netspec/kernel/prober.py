@@ -92,12 +92,14 @@ class _Run:
         attempts = [self._begin(each, served) for each in probes]
         while any(each.answer is None for each in attempts if isinstance(each, Attempt)):
             tick()
-            for key, _ in self._selector.select(_LOOK):
-                self._attend(key.data)
+            # The clock first, then what has come: where we were not let run for a while, the answers are there.
             now = time.monotonic()
+            ready = self._selector.select(_LOOK)
+            for key, _ in ready:
+                self._attend(key.data)
             for each in attempts:
                 if isinstance(each, Attempt):
-                    each.at(now)
+                    each.at(now, silent=not ready)
                     self._settle(each)
         return [each if isinstance(each, Answer) else _seen(_answered(each), each.probe) for each in attempts]
 
