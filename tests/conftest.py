@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from netspec.kernel.fake import FakeKernel
 from netspec.kernel.port import Kernel
@@ -16,7 +17,9 @@ REAL = ("kernel", "packets")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Leave the machine before any thread exists."""
+    """Leave the machine before any thread exists. An example may take as long as a busy machine lets it."""
+    settings.register_profile("busy", settings(), deadline=None)
+    settings.load_profile("busy")
     config.stash[NOT_SANDBOXED] = sandboxed.enter()
 
 

@@ -1,9 +1,11 @@
 """Lines on the terminals of those who are logged in: to whom, and to nothing else; without waiting."""
 
+import fcntl
 import os
 import pty
 import select
 import struct
+import termios
 import time
 import tty
 from collections.abc import Iterator
@@ -15,6 +17,8 @@ from netspec.kernel.terminals import tell
 
 NOWHERE = "/nowhere"
 PATIENCE = 60
+MOST_WAITING = 4095
+"""Bytes that the kernel keeps for who reads a terminal; the rest stays with who has written it."""
 
 
 def record(sort: int, line: str, size: int = 384) -> bytes:
@@ -45,6 +49,11 @@ def seen(terminal: tuple[int, str]) -> str:
     while not text.endswith("#") and select.select([controller], [], [], PATIENCE)[0]:
         text += os.read(controller, 65536).decode()
     return text.removesuffix("#")
+
+
+def waiting(descriptor: int) -> int:
+    """Bytes that can be read."""
+    return int(struct.unpack("=i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])
 
 
 @pytest.mark.parametrize("size", [384, 400])
@@ -81,16 +90,17 @@ def test_a_terminal_that_is_full_is_not_waited_for(tmp_path: Path, terminal: tup
     """Nobody reads there; the line is lost, and nothing hangs."""
     (tmp_path / "utmp").write_bytes(record(7, terminal[1]))
     device = os.open(f"/dev/{terminal[1]}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    # The kernel hands on what is written when it gets to it, and then there is room again for a while.
-    full = 0
-    while full < 20:
+    # The kernel hands on what is written when it gets to it, and then there is room again, until nobody has any.
+    end, passed_on = time.monotonic() + PATIENCE, False
+    while True:
         try:
             os.write(device, b"x" * 4096)
         except BlockingIOError:
-            full += 1
+            if passed_on:
+                break
+            assert time.monotonic() < end
             time.sleep(0.02)
-        else:
-            full = 0
+        passed_on = waiting(terminal[0]) >= MOST_WAITING
     os.close(device)
 
     assert tell("hear", utmp=str(tmp_path / "utmp"), sessions=NOWHERE) == 0

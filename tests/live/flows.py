@@ -13,6 +13,10 @@ from netspec.kernel.rtnetlink import GETLINK
 from netspec.kernel.rtnetlink_rows import link
 from tests.sandboxed import inside
 
+PATIENCE = 60
+"""Seconds for an answer: neighbours that are asked anew, and what is sent again, take their time."""
+GOES_ON = 30
+"""Seconds within which a conversation that was not cut goes on."""
 _RTMGRP_LINK = 1
 _UP, _LOWER_UP = 0x1, 0x10000
 _HEADER = struct.Struct("=IHHII")
@@ -71,7 +75,7 @@ class Talks:
     _open: list[Conversation] = field(default_factory=list)
 
     def begin(self) -> None:
-        """Connect those that are not. Raises OSError where somebody cannot be reached within ten seconds."""
+        """Connect those that are not. Raises OSError where somebody cannot be reached within PATIENCE seconds."""
         talking = {each.way for each in self._open}
         for way in self.ways:
             if way not in talking:
@@ -104,9 +108,9 @@ class Talks:
                 server = self._listening[way.server] = socket.create_server(("", 80))
         with inside(way.client):
             near = socket.socket()
-        near.settimeout(10)
+        near.settimeout(PATIENCE)
         near.connect((way.host, way.port))
-        server.settimeout(10)
+        server.settimeout(PATIENCE)
         while True:
             far, peer = server.accept()
             # Addresses may be translated; ports are not, as nothing else has them.

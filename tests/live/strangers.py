@@ -59,4 +59,5 @@ def inside(pid: int, script: str) -> str:
 def all_of(pid: int) -> str:
     """Links, addresses and routes there, without what a carrier decides."""
     found = inside(pid, "ip -br link; ip -br -4 addr; ip route; ip -6 route show proto static")
-    return re.sub(" +", " ", re.sub("@if[0-9]+", "", found))
+    decided = r"@if[0-9]+|(?<= )(UP|DOWN|UNKNOWN|LOWERLAYERDOWN)(?= )|NO-CARRIER,|,LOWER_UP| linkdown"
+    return re.sub(" +", " ", re.sub(decided, "", found))

@@ -39,7 +39,7 @@ from netspec.kinds.sysctl import Sysctl
 from netspec.kinds.veth import Veth
 from tests.kinds.examples import OTHER_OPTIONS, OTHER_PORT_OPTIONS
 from tests.live.driving import apply, shell
-from tests.live.flows import Talks, Watch, Way
+from tests.live.flows import GOES_ON, Talks, Watch, Way
 from tests.sandboxed import fresh_host
 
 pytestmark = pytest.mark.kernel
@@ -230,7 +230,7 @@ def measured(talks: Talks, before: Resource, after: Resource | None, level: Disr
     kind, watch = kind_of(before), Watch(SPACES)
     watch.begin()
     LinuxKernel().execute(list(kind.delete(before) if after is None else kind.update(before, after)))
-    silent = talks.silent(10 if level <= Disruption.LIVE else 1)
+    silent = talks.silent(GOES_ON if level <= Disruption.LIVE else 1)
     if lost := watch.lost():
         return f"a link goes down: {Disruption.FLAP}" if level is Disruption.FLAP else f"down: {lost}"
     if silent:

@@ -92,7 +92,7 @@ REPLACED_TABLE = "\n".join(
 GONE = "while ip link show dev to-web >&2; do sleep 0.02; done"
 """A namespace goes later than the command that removes it."""
 HOLDER = Path("/run/holder")
-HELD = f'ip netns exec web sleep 600 >&- 2>&- & echo $! >{HOLDER}; '
+HELD = f"ip netns exec web sleep 600 >&- 2>&- & echo $! >{HOLDER}; "
 HELD += 'while [ -z "$(ip netns pids web)" ]; do sleep 0.02; done'
 """A process keeps the namespace alive without its name, until it is ended."""
 

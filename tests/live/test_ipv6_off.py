@@ -6,6 +6,7 @@ import pytest
 
 from tests.host_state import host_state
 from tests.live.driving import apply, destroy, plan, shell
+from tests.live.guardians import until
 from tests.live.strangers import inside, stranger
 from tests.sandboxed import fresh_host, run
 
@@ -55,18 +56,24 @@ def test_a_namespace_of_others_without_ipv6() -> None:
         assert inside(pid, "cat /proc/sys/net/ipv6/conf/all/disable_ipv6") == "1\n"
 
 
+def seen() -> tuple[str, str]:
+    """Routes of an endpoint and addresses of its bridge; those of a carrier come when the kernel has noticed it."""
+    return run("ip -n a -6 route"), run("ip -6 addr show dual scope global")
+
+
 @pytest.mark.parametrize("where", ["", "a"])
 def test_ipv6_that_is_switched_off_comes_back(where: str) -> None:
     """With the addresses and routes that the kernel has dropped."""
     apply(SPEC)
-    whole = run("ip -n a -6 route"), run("ip -6 addr show dual scope global")
+    until(lambda: "fe80::/64" in seen()[0] and "state UP" in seen()[1])
+    whole = seen()
     link = "eth0" if where else "dual"
     shell(f"{f'ip netns exec {where}' if where else ''} sysctl -qw net.ipv6.conf.{link}.disable_ipv6=1")
     assert plan(SPEC) != []
     apply(SPEC)
 
     assert plan(SPEC) == []
-    assert (run("ip -n a -6 route"), run("ip -6 addr show dual scope global")) == whole
+    until(lambda: seen() == whole)
 
 
 def test_a_bridge_of_others_gets_it_and_gives_it_back() -> None:

@@ -18,7 +18,7 @@ from netspec.kernel.sessions import ssh_connection
 from netspec.kernel.sightings import Way as WayTo
 from tests.cli.running import Done, command, environment, netspec
 from tests.live.driving import apply, edited, intent, shell
-from tests.live.flows import Talks, Way
+from tests.live.flows import GOES_ON, Talks, Way
 from tests.sandboxed import RUN_DIR, STATE_DIR, fresh_host
 
 pytestmark = pytest.mark.kernel
@@ -79,7 +79,7 @@ def test_the_plan_says_how_many_connections_it_cuts_and_those_are_cut(talks: Tal
 
     assert "interrupts        2 established connections" in shown
     assert (change["disruption"], change["connections"], change["lockout"]) == ("reset", 2, "")
-    assert talks.silent(10) == []
+    assert talks.silent(GOES_ON) == []
     apply(less)
     assert set(talks.silent(8)) == {WAYS[0], WAYS[1]}
     apply(SPEC)
@@ -94,7 +94,7 @@ def test_a_limit_refuses_before_anything_is_changed(talks: Talks) -> None:
         assert done.code == 6
         assert "error[NS0620]: endpoint/web.publish[0] cuts established connections (2 now): that is reset" in done.err
     assert asked("apply", SPEC, "--yes", "--max-disruption", "live").code == 0
-    assert talks.silent(10) == []
+    assert talks.silent(GOES_ON) == []
     assert asked("destroy", SPEC, "--yes", "--max-disruption", "none").code == 6
 
 
