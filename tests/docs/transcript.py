@@ -17,6 +17,7 @@ may fail only where the next one is `echo $?`. With `UPDATE_DOCS=1` what differs
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -32,8 +33,21 @@ TITLE = re.compile(r'\btitle="(?P<name>[^"]+)"')
 DEADLINE = 600
 """Seconds for the commands of one page."""
 
-PATIENT = """sleep() { command sleep "$(awk "BEGIN { print 4 * $1 }")"; }"""
-"""A page says how long a person waits; a machine that runs many tests may be slower."""
+PATIENT = """\
+timeout() { local seconds=$1; shift; command timeout $((seconds * ${_patience:-1})) "$@"; }
+_soon() {
+  local end=$((SECONDS + 60)) found code
+  while found=$(eval "$2" 2>&1); code=$?; [ "$found" != "$1" ] && [ $SECONDS -lt $end ]; do sleep 0.1; done
+  printf '%s\\n' "$found"
+  return $code
+}
+"""
+"""A page says how long a person waits; a machine that runs many tests may be slower.
+
+An answer that is shown is waited for 30 times as long; what is looked at after a sleep is looked at until it is there.
+"""
+LOOK = re.compile(r"sleep \d+; (?P<look>.+)")
+NO_ANSWER = ("", "no answer\n")
 
 VOLATILE = (
     (re.compile(r"\bin \d+\.\d+ s\b"), "in 0.05 s"),
@@ -120,7 +134,7 @@ def run_page(page: str, directory: Path) -> list[tuple[Block, list[Command]]]:
         if block.language == "console":
             wanted = list(commands(block.body))
             sessions.append((block, wanted))
-            script.extend(_watched(each.text) for each in wanted)
+            script.extend(_watched(each) for each in wanted)
         elif block.file:
             aside = directory / f".block-{number}"
             aside.write_text(block.body, encoding="utf-8")
@@ -129,9 +143,14 @@ def run_page(page: str, directory: Path) -> list[tuple[Block, list[Command]]]:
     return [(block, [_outcome(each, next(outcomes, None)) for each in wanted]) for block, wanted in sessions]
 
 
-def _watched(command: str) -> str:
+def _watched(wanted: Command) -> str:
     """The command, with its exit code printed behind it and left in `$?`."""
-    return f"{command}\n_code=$?; printf '\\035%s\\036' $_code; (exit $_code)"
+    command, shown = wanted.text, wanted.output.removesuffix("\n")
+    if (later := LOOK.fullmatch(command)) and shown:
+        command = f"_soon {shlex.quote(shown)} {shlex.quote(later['look'])}"
+    patience = 1 if wanted.output in NO_ANSWER else 30
+    begin, end = f"_patience={patience}; (exit ${{_code:-0}})", "_code=$?; printf '\\035%s\\036' $_code; (exit $_code)"
+    return f"{begin}\n{command}\n{end}"
 
 
 def _outcome(wanted: Command, found: tuple[str, int] | None) -> Command:
