@@ -31,6 +31,7 @@ VOLATILE = frozenset(
 STEADY_FLAGS = frozenset({"LOOPBACK", "BROADCAST", "MULTICAST", "POINTOPOINT", "NOARP", "PROMISC", "UP"})
 MADE_BY_KERNEL = re.compile(r"^(fe80::|ff00::)")
 """Link-local addresses and routes come and go with the carrier."""
+IFA_F_TENTATIVE, RTF_LOCAL = 0x40, 0x80000000
 PATIENCE = 60
 """Seconds for what the kernel does when it gets to it."""
 SYSCTLS = ("ipv4/ip_forward", "ipv4/ip_nonlocal_bind", "ipv4/ip_local_port_range")
@@ -71,6 +72,8 @@ def _everything() -> Iterator[tuple[str, list[str]]]:
 
 def _until_addresses_have_routes() -> None:
     """The kernel makes the local routes of IPv6 addresses when it gets to it, a moment after it has added them."""
+    if _quickly_seen():
+        return
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         held = {
@@ -82,6 +85,14 @@ def _until_addresses_have_routes() -> None:
         if not held or held <= {row["dst"] for row in _json("ip -j -6 route show table local type local")}:
             return
         time.sleep(0.02)
+
+
+def _quickly_seen() -> bool:
+    """Whether all of them have one, links that are down included: without any other process."""
+    addresses = [line.split() for line in Path("/proc/thread-self/net/if_inet6").read_text("ascii").splitlines()]
+    routes = [line.split() for line in Path("/proc/thread-self/net/ipv6_route").read_text("ascii").splitlines()]
+    local = {words[0] for words in routes if int(words[8], 16) & RTF_LOCAL}
+    return {words[0] for words in addresses if words[3] == "00" and not int(words[4], 16) & IFA_F_TENTATIVE} <= local
 
 
 def _links() -> list[dict[str, Any]]:

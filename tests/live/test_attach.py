@@ -16,6 +16,7 @@ from netspec.kernel.port import KernelError
 from tests.host_state import host_state
 from tests.kernel.engines import engine, not_found, recorded
 from tests.live.driving import apply, destroy, intent, line_of, plan, propose, reconciler, shell
+from tests.live.guardians import until
 from tests.live.strangers import all_of, end, inside, start, stranger
 from tests.sandboxed import NETNS_DIR, RUN_DIR, STATE_DIR, fresh_host, run
 
@@ -71,7 +72,8 @@ def test_a_path_and_a_namespace_that_has_a_name() -> None:
 
     assert plan(text) == []
     assert sorted(path.name for path in NETNS_DIR.iterdir()) == ["own", "web"]
-    assert run("ip -n own -br addr show eth0") == run("ip -n web -br addr show eth0")
+    # Its carrier may come between the two.
+    until(lambda: run("ip -n own -br addr show eth0") == run("ip -n web -br addr show eth0"))
     destroy()
     assert host_state() == whole
 
