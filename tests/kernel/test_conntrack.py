@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -262,3 +263,19 @@ def test_without_the_capability_the_message_names_it(lab: Lab) -> None:
 
     with pytest.raises(PrivilegeMissing, match="CAP_NET_ADMIN"):
         lab.run(drop)
+
+
+def test_who_was_not_let_run_still_hears_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel has answered long ago: only waiting in vain, and reading too much, counts."""
+
+    class Stopped(socket.socket):
+        """Of a process that is not let run between question and answer."""
+
+        def send(self, data: Any, flags: int = 0) -> int:  # noqa: ANN401  bytes of any sort
+            sent = super().send(data, flags)
+            time.sleep(0.3)
+            return sent
+
+    monkeypatch.setattr(conntrack, "PATIENCE", 0.2)
+    monkeypatch.setattr(conntrack, "_connection", lambda: Stopped(socket.AF_NETLINK, socket.SOCK_RAW, 12))
+    assert conntrack.flows() is not None

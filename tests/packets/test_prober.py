@@ -305,3 +305,20 @@ def test_few_descriptors_are_enough() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     assert {each.verdict for each in answers} == {Verdict.OPEN}
+
+
+@pytest.mark.usefixtures("peers")
+@pytest.mark.parametrize("look", range(3))
+def test_who_was_not_let_run_does_not_take_that_for_silence(look: int) -> None:
+    """Stopped past the deadline before any of its first looks, it still hears what has come meanwhile."""
+    seen: list[int] = []
+
+    def stopped() -> None:
+        if len(seen) == look:
+            time.sleep(0.6)
+        seen.append(look)
+
+    asked = [probe(protocol, 4, port, 0.3) for protocol, port in (("tcp", 80), ("udp", 81), ("ping", 0))]
+    answers = LinuxProber()(asked, [each.service for each in asked if each.service], stopped)
+
+    assert [each.verdict for each in answers] == [Verdict.OPEN] * 3
