@@ -29,7 +29,7 @@ while True:
 """
 CLIENT = """
 import socket, sys
-with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=2) as server:
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=float(sys.argv[3])) as server:
     print(server.recv(100).decode())
 """
 
@@ -57,7 +57,7 @@ def demonstrate() -> int:
     """The demonstration; runs inside the sandbox."""
     try:
         build_surroundings()
-        before = everything()
+        before = settled()
         create()
         with server():
             connect()
@@ -103,6 +103,18 @@ def build_surroundings() -> None:
     shell(f"ip -n remote addr add {REMOTE}/24 dev eth0")
 
 
+def settled() -> str:
+    """Everything, once it has stopped changing: a moment after it is up, the kernel sees that a link has a carrier."""
+    end = time.monotonic() + 20
+    seen = ""
+    while seen != (now := everything()) or '"operstate": "LOWERLAYERDOWN"' in now:
+        if time.monotonic() > end:
+            raise Failed("the surroundings do not come to rest")
+        seen = now
+        time.sleep(0.2)
+    return seen
+
+
 def create() -> None:
     """Show the plan, then do it."""
     title("What would change? plan reads the kernel and changes nothing.")
@@ -125,10 +137,10 @@ class server:  # noqa: N801  reads as a verb in `with`
         self._process.wait()
 
 
-def ask(netns: str, address: str) -> str:
+def ask(netns: str, address: str, seconds: float = 20) -> str:
     """What the server answers to a client in a namespace (empty: this host)."""
     inside = ["ip", "netns", "exec", netns] if netns else []
-    command = [*inside, sys.executable, "-c", CLIENT, address, str(PORT)]
+    command = [*inside, sys.executable, "-c", CLIENT, address, str(PORT), str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or done.stderr.strip().rpartition("\n")[2]
 
@@ -149,7 +161,7 @@ def connect() -> None:
         if not answer.startswith("+PONG") or (source and answer != f"+PONG {source}"):
             raise Failed(f"{who} was not served as it should be: {answer}")
     shell(f"ip -n remote route add 172.17.0.0/16 via {HOST}")
-    answer = ask("remote", "172.17.0.2")
+    answer = ask("remote", "172.17.0.2", seconds=2)
     print(f"  {'a remote machine':<22} -> 172.17.0.2:{PORT}  {answer}")
     print("  That was by a route it made itself: closed, as it should be.")
     if answer.startswith("+PONG"):

@@ -1,11 +1,12 @@
 """What commands end with, and where their words go. Refusals, signals and crashes have tests in `tests/live`."""
 
+import contextlib
 import fcntl
 import json
 import os
 import shlex
 import subprocess
-import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -201,7 +202,7 @@ def test_without_the_library(here: Path, missing: str, package: str) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_a_held_lock_is_waited_for(tmp_path: Path) -> None:
+def test_a_held_lock_is_waited_for() -> None:
     """And taken as soon as it is free."""
     directory = Path(RUN_DIR)
     directory.mkdir(mode=0o700)
@@ -210,8 +211,13 @@ def test_a_held_lock_is_waited_for(tmp_path: Path) -> None:
         lock.write("4711 netspec apply other.yaml\n")
         lock.flush()
         refused = netspec("apply", "--yes", "--lock-timeout", "0.1")
-        threading.Timer(0.5, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
-        waited = netspec("apply", "--yes", "--quiet")
+        words = command("apply", "--yes", "--quiet")
+        with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
+            while not _has_open(waiting.pid, directory / "lock"):
+                assert waiting.poll() is None, "it has not waited"
+                time.sleep(0.01)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            said = waiting.communicate(timeout=DEADLINE)
 
     assert refused == Done(
         6,
@@ -219,8 +225,16 @@ def test_a_held_lock_is_waited_for(tmp_path: Path) -> None:
         "netspec: process 4711 (netspec apply other.yaml) is applying on this host, "
         "and 0.1 s of waiting were not enough (--lock-timeout).\n",
     )
-    assert waited == Done(0, "", "")
-    assert tmp_path.is_dir()
+    assert (waiting.returncode, said) == (0, (b"", b""))
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Whether a process has opened a file."""
+    found = []
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(each.readlink())
+    return path in found
 
 
 JSON = [

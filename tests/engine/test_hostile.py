@@ -30,7 +30,7 @@ SPECS = (
     DUAL,
     edited(BASE, ("br1: {subnets: [10.2", "br2: {subnets: [10.2")),
 )
-LONGEST = 60.0
+LONGEST = 300.0
 """Seconds for one apply on a busy machine: a hang takes longer than any deadline of ours."""
 MINE = "netspec:default:"
 
@@ -101,6 +101,19 @@ def _told(message: str) -> None:
     assert any(words in message for words in ("Left to do: ", "Cannot come back", "cannot be seen"))
 
 
+def settled(site: Site) -> bool:
+    """Whether every pair of ours has its far end: with a namespace it goes in the background, a while later."""
+    links = site.kernel.snapshot(Scope(stack="default")).links
+    return all(row.peer for row in links if row.kind == "veth" and not row.netns and row.alias.startswith(MINE))
+
+
+def wait_until_settled(site: Site) -> None:
+    """Nothing goes any more of what somebody has removed. Half a minute at most."""
+    end = time.monotonic() + 30
+    while not settled(site) and time.monotonic() < end:
+        time.sleep(0.05)
+
+
 def remembered(site: Site) -> str:
     """The host, but for forwarding: what that was before us is in our table (ADR 10), and goes when it is flushed.
 
@@ -121,6 +134,7 @@ def lived_through(site: Site, applies: int) -> None:
             endings.add(ending)
             tally.count("hostile process", "Linux", ending)
             assert theirs <= seen(site), number
+    wait_until_settled(site)
     recovery = site.reconciler().recover()
     assert recovery is None or recovery.restoration.final
     site.apply(BASE)

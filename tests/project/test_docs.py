@@ -1,6 +1,7 @@
 """The documentation is whole and true: all that a user can meet is in it, and what it names exists."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -29,13 +30,17 @@ MAKE = re.compile(rf"{SHELL}make[ \t]+(?P<name>[a-z][a-z-]*)\b", re.MULTILINE)
 @cache
 def pages() -> dict[str, str]:
     """Every Markdown file of the project by its path from the top."""
-    found = [path for path in sorted(ROOT.rglob("*.md")) if not is_skipped(path.relative_to(ROOT))]
-    return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in found}
+    found = []
+    for top, folders, names in os.walk(ROOT):
+        # Not even entered: what others make there may go while it is looked at.
+        folders[:] = [each for each in folders if not is_skipped(each)]
+        found += [Path(top, each) for each in names if each.endswith(".md") and not is_skipped(each)]
+    return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in sorted(found)}
 
 
-def is_skipped(path: Path) -> bool:
-    """Whether it is a product of building, or in a hidden folder."""
-    return any(part in SKIPPED or part.startswith(".") for part in path.parts)
+def is_skipped(name: str) -> bool:
+    """Whether it is a product of building or of a test run, or hidden."""
+    return name in SKIPPED or name.startswith((".", "pytest-cache-files-"))
 
 
 @cache
