@@ -24,7 +24,7 @@ until [ -s /run/engine/keeper ]; do cat /proc/$!/task/$!/children >/run/engine/k
 wait $! || true
 echo $$ >"$own/cgroup.procs"
 # What was killed takes a moment to leave its group.
-for i in $(seq 100); do
+for i in $(seq 1000); do
     find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && break
     sleep 0.05
 done
@@ -37,7 +37,7 @@ mount -t proc proc /proc
 mount -t cgroup2 none /sys/fs/cgroup
 dockerd --data-root /run/engine/data --exec-root /run/engine/exec -p /run/engine/pid -H unix:///run/engine/docker.sock \
     --storage-driver vfs --experimental --ip6tables >/run/engine/log 2>&1 &
-for i in $(seq 600); do docker version >/dev/null 2>&1 && break; sleep 0.05; done
+for i in $(seq 2400); do docker version >/dev/null 2>&1 && break; sleep 0.05; done
 mkdir -p /run/engine/image/bin
 cp "$(command -v busybox)" /run/engine/image/bin/sleep
 tar -C /run/engine/image -c . | docker import - netspec-tests >/dev/null
@@ -64,7 +64,7 @@ def engine(lab: Lab) -> Iterator[None]:
     running = lab.begin(_run)
     try:
         lab.command(
-            "for i in $(seq 500); do [ -e /run/engine/ready ] && exit; sleep 0.1; done; cat /run/engine/log >&2; exit 1"
+            "for i in $(seq 999); do [ -e /run/engine/ready ] && exit; sleep 0.1; done; cat /run/engine/log >&2; exit 1"
         )
         yield
     finally:

@@ -1,5 +1,6 @@
 """Packets that no socket of the kernel would send: echo requests, SCTP by hand, and whole frames."""
 
+import contextlib
 import os
 import secrets
 import socket
@@ -23,8 +24,7 @@ def ping(host: str, source: str, timeout: float) -> str:
         request = request[:2] + struct.pack("!H", checksum(request)) + request[4:]
     answer = struct.pack("!BB", 129 if six else 0, 0), struct.pack("!HH", number, 1)
     with _raw(host, source, socket.IPPROTO_ICMPV6 if six else socket.IPPROTO_ICMP) as client:
-        client.send(request)
-        for packet in _heard(client, timeout):
+        for packet in _heard(client, request, timeout):
             if (packet[:2], packet[4:8]) == answer:
                 return "answers"
     return "blocked"
@@ -34,8 +34,7 @@ def init(host: str, port: int, source: str, timeout: float) -> str:
     """Begin an SCTP association: what the server says, `refused`, or `blocked`."""
     own = 32768 + secrets.randbelow(28000)
     with _raw(host, source, SCTP) as client:
-        client.send(_packet(own, port, 0, _chunk(_INIT, b"")))
-        for packet in _heard(client, timeout):
+        for packet in _heard(client, _packet(own, port, 0, _chunk(_INIT, b"")), timeout):
             if _sound(packet) and packet[:4] == struct.pack("!HH", port, own) and packet[12] == _INIT_ACK:
                 return packet[12 + 20 + 4 :].rstrip(b"\0").decode()
     return "blocked"
@@ -103,14 +102,16 @@ def _raw(host: str, source: str, protocol: int) -> socket.socket:
     return client
 
 
-def _heard(client: socket.socket, timeout: float) -> Iterator[bytes]:
-    end = time.monotonic() + timeout
-    while (left := end - time.monotonic()) > 0:
-        client.settimeout(left)
-        try:
+def _heard(client: socket.socket, asked: bytes, timeout: float) -> Iterator[bytes]:
+    """What comes in answer to a packet, which is sent again each second, as TCP does by itself."""
+    end, again = time.monotonic() + timeout, 0.0
+    while (now := time.monotonic()) < end:
+        if now >= again:
+            client.send(asked)
+            again = now + 1
+        client.settimeout(max(0.001, min(again, end) - time.monotonic()))
+        with contextlib.suppress(TimeoutError):
             yield _payload(client, client.recv(2048))
-        except TimeoutError:
-            return
 
 
 def _payload(client: socket.socket, packet: bytes) -> bytes:
@@ -165,20 +166,3 @@ def send(link: str, frames: list[bytes]) -> None:
         wire.bind((link, 0))
         for each in frames:
             wire.send(each)
-
-
-def overhear(link: str, seconds: float) -> list[bytes]:
-    """Every frame that arrives by a link; what is sent by it is not among them."""
-    heard = []
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003)) as wire:
-        wire.bind((link, 0x0003))
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            wire.settimeout(left)
-            try:
-                packet, address = wire.recvfrom(2048)
-            except TimeoutError:
-                break
-            if address[2] != 4:  # PACKET_OUTGOING
-                heard.append(packet)
-    return heard

@@ -1,7 +1,7 @@
 """A machine next to the host, with routes of its own making, and tables of who reaches whom."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -103,7 +103,7 @@ def _case(line: str) -> Case:
     return Case(line, probe, frozenset(each.strip() for each in answers.split("|")))
 
 
-PATIENCE = 10.0
+PATIENCE = 20.0
 """Seconds within which an answer comes, however busy the machine: a lost SYN, or a refusal by ICMP that went by a
 socket in use, is made good by the next SYN, or the one after."""
 
@@ -111,12 +111,15 @@ SILENCE = 1.0
 """Seconds after which what shall be blocked is taken to be so."""
 
 
+def patient(probe: Probe, answers: Container[str]) -> Probe:
+    """The same probe, which waits for what may be answered as long as that deserves."""
+    return replace(probe, timeout=SILENCE if "blocked" in answers else PATIENCE)
+
+
 def check(lab: Lab, table: str) -> None:
     """Ask all of it at once; fail with every line that is not answered as it says."""
     asked = cases(table)
-    answers = lab.connect_all(
-        [replace(case.probe, timeout=SILENCE if "blocked" in case.answers else PATIENCE) for case in asked]
-    )
+    answers = lab.connect_all([patient(case.probe, case.answers) for case in asked])
     wrong = [f"{case.line}  but: {said}" for case, said in zip(asked, answers, strict=True) if said not in case.answers]
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)

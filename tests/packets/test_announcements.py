@@ -1,15 +1,14 @@
 """Who announces what, and when: seen on the wire by a neighbour who was there before."""
 
 import os
-import socket
 import struct
 import time
 from collections.abc import Iterator
-from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
+from tests.packets.hearing import Ear, Frames
 from tests.packets.lab import Lab
 from tests.packets.surroundings import apply_in
 
@@ -39,22 +38,6 @@ def web(n: int = 5, mac: str = FIRST) -> str:
     return WEB.format(n=n, mac=mac)
 
 
-def heard(seconds: float) -> list[str]:
-    """The addresses that are announced on eth0 for a while, each with the MAC that has it."""
-    found: list[str] = []
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as packets:
-        packets.bind(("eth0", 3))
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            packets.settimeout(left)
-            try:
-                frame = packets.recv(2000)
-            except TimeoutError:
-                break
-            found.extend(_announced(frame))
-    return sorted(found)
-
-
 def _announced(frame: bytes) -> Iterator[str]:
     (kind,) = struct.unpack_from("!H", frame, 12)
     if kind == 0x0806 and frame[28:32] == frame[38:42]:
@@ -65,12 +48,16 @@ def _announced(frame: bytes) -> Iterator[str]:
             yield f"{target} {frame[80:86].hex(':')}"
 
 
-def announced(lab: Lab, wanted: str) -> list[str]:
-    """What the neighbour hears while a spec is brought about."""
-    answer = lab.begin(partial(heard, 1.5), "neighbour")
-    time.sleep(0.2)
+def told(frames: Frames) -> list[str]:
+    """The addresses that are announced, each with the MAC that has it."""
+    return sorted(each for frame in frames for each in _announced(frame))
+
+
+def announced(lab: Lab, wanted: str, *expected: str) -> list[str]:
+    """What the neighbour hears while a spec is brought about; what is expected is waited for."""
+    ear = Ear(lab, "neighbour", lambda frames: {*expected} <= {*told(frames)})
     apply_in(lab, wanted)
-    return answer()
+    return told(ear.heard())
 
 
 @pytest.fixture
@@ -83,9 +70,9 @@ def lab() -> Iterator[Lab]:
 
 def test_addresses_are_announced(lab: Lab) -> None:
     """Those of an endpoint that comes, new ones, and all of them under a new MAC; once, and not without a reason."""
-    assert announced(lab, spec(web())) == [f"10.1.0.5 {FIRST}", f"fd00:1::5 {FIRST}"]
-    assert announced(lab, spec(web(n=6))) == [f"10.1.0.6 {FIRST}", f"fd00:1::6 {FIRST}"]
-    assert announced(lab, spec(web(n=6, mac=SECOND))) == [f"10.1.0.6 {SECOND}", f"fd00:1::6 {SECOND}"]
+    for n, mac in ((5, FIRST), (6, FIRST), (6, SECOND)):
+        expected = [f"10.1.0.{n} {mac}", f"fd00:1::{n} {mac}"]
+        assert announced(lab, spec(web(n, mac)), *expected) == expected
     assert announced(lab, spec(web(n=6, mac=SECOND), "  other: {interfaces: {}}\n")) == []
 
 
@@ -96,11 +83,16 @@ def test_a_neighbour_reaches_whoever_has_an_address_now(lab: Lab) -> None:
         lab.command(f"ip neigh replace {address} lladdr {FIRST} dev eth0 nud reachable", "neighbour")
     apply_in(lab, spec(web(n=5, mac=SECOND).replace("web:", "successor:")))
 
-    known = lab.command("ip neigh show dev eth0", "neighbour")
-    assert [line.split()[:3] for line in sorted(known.splitlines()) if " lladdr " in line and "::5" in line] == [
-        ["fd00:1::5", "lladdr", SECOND]
-    ]
-    assert f"10.1.0.5 lladdr {SECOND}" in known
+    end = time.monotonic() + 30
+    while (known := known_to(lab, "neighbour")) != {"10.1.0.5": SECOND, "fd00:1::5": SECOND}:
+        assert time.monotonic() < end, known
+        time.sleep(0.05)
+
+
+def known_to(lab: Lab, name: str) -> dict[str, str]:
+    """The MAC that somebody knows for each address of the endpoint."""
+    lines = [line.split() for line in lab.command("ip neigh show dev eth0", name).splitlines()]
+    return {words[0]: words[2] for words in lines if words[1] == "lladdr" and words[0] in ("10.1.0.5", "fd00:1::5")}
 
 
 def test_new_addresses_have_no_duplicate_address_detection(lab: Lab) -> None:

@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from functools import partial
 from ipaddress import ip_address
 
 import pytest
 
+from tests.packets.hearing import Ear, nothing
 from tests.packets.lab import Lab, Probe
-from tests.packets.raw import overhear
 from tests.packets.surroundings import apply_in, check, filter_bridged, host_with_neighbours
 
 pytestmark = [
@@ -227,10 +226,10 @@ def test_what_is_not_let_in_is_not_sent_back(lab: Lab, address: str) -> None:
     family = "-6" if ":" in address else "-4"
     router = "2001:db8::9" if ":" in address else "192.0.2.9"
     lab.command(f"ip {family} route add default via {router}")
-    heard = lab.begin(partial(overhear, "eth0", 1.0), "remote")
-    lab.command("sleep 0.3")
+    ear = Ear(lab, "remote", nothing)
     check(lab, f"remote -> {f'[{address}]' if family == '-6' else address}:80  blocked")
+    heard = ear.heard()
     lab.command(f"ip {family} route del default")
     target = ip_address(address).packed
     # The destination stands at bytes 16 to 20 of an IPv4 header, 24 to 40 of an IPv6 one, behind that of Ethernet.
-    assert [each for each in heard() if each[14:][24:40] == target or each[14:][16:20] == target] == []
+    assert [each for each in heard if each[14:][24:40] == target or each[14:][16:20] == target] == []

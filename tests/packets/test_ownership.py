@@ -13,7 +13,8 @@ from netspec.engine.reconciler import Proposal
 from tests.live.driving import edited, intent, plan, reconciler
 from tests.packets.lab import Lab
 from tests.packets.surroundings import apply_in, host_with_neighbours
-from tests.packets.test_unbroken import SPEC, converse, echo, goes_on, talking
+from tests.packets.talking import converse, goes_on, serve_echo, talking
+from tests.packets.test_unbroken import SPEC
 
 pytestmark = [
     pytest.mark.kernel,
@@ -31,7 +32,7 @@ def lab() -> Iterator[Lab]:
     """The spec on a host with neighbours; redis echoes at 6379 what it is sent."""
     with host_with_neighbours() as lab:
         apply_in(lab, SPEC)
-        lab.begin(echo, "redis")
+        serve_echo(lab, "redis", "172.17.0.2")
         yield lab
 
 

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.kernel, pytest.mark.packets, pytest.mark.usefixtures("
 
 TARGETS = {4: "10.9.0.2", 6: "fd00:9::2"}
 PROTOCOLS = ("tcp", "udp", "ping")
-WITHIN = 5.0
+WITHIN = 30.0
 """Seconds for an answer: generous, for it is not waited for."""
 
 RULES = """\
@@ -129,7 +129,7 @@ def test_nothing_is_left_behind() -> None:
     """No listener, no socket, no connection, neither after answers nor after an interruption."""
     before = [_sockets(name) for name in ("left", "right")]
     ask(*(probe(protocol, version, 80) for protocol, version in product(PROTOCOLS, (4, 6))))
-    after = [_sockets(name) for name in ("left", "right")]
+    _wait_until_left_are(before)
     with pytest.raises(Interrupted):
         LinuxProber()(
             [probe("tcp", 4, 80)],
@@ -137,8 +137,7 @@ def test_nothing_is_left_behind() -> None:
             _stop,
         )
 
-    assert after == before
-    assert [_sockets(name) for name in ("left", "right")] == before
+    _wait_until_left_are(before)
 
 
 @pytest.mark.usefixtures("peers")
@@ -193,6 +192,14 @@ def _answering(protocol: str, version: int) -> Iterator[None]:
 
 def _stop() -> None:
     raise Interrupted(15)
+
+
+def _wait_until_left_are(sockets: list[str]) -> None:
+    """What was reset is gone a moment later."""
+    end = time.monotonic() + WITHIN
+    while (found := [_sockets(name) for name in ("left", "right")]) != sockets:
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
 
 
 def _sockets(netns: str) -> str:
@@ -258,7 +265,7 @@ def test_many_are_asked_at_once() -> None:
     more = ask(*(probe("tcp", 4, 3000 + number) for number in range(300)))
 
     assert {each.verdict for each in answers} == {Verdict.BLOCKED}
-    assert taken < 60.0
+    assert taken < 150.0
     assert {each.verdict for each in more} == {Verdict.OPEN}
 
 
@@ -298,7 +305,10 @@ def test_few_descriptors_are_enough() -> None:
         address = ip_address("127.0.0.1")
         services = [Service(netns="", address=address, port=4000 + number, protocol="tcp") for number in range(60)]
         answers = LinuxProber()(
-            [Probe(netns="", address=address, protocol="tcp", port=each.port, service=each) for each in services],
+            [
+                Probe(netns="", address=address, protocol="tcp", port=each.port, service=each, within=WITHIN)
+                for each in services
+            ],
             services,
         )
     finally:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import socket
-import time
+import struct
 from collections.abc import Iterator
 from functools import partial
 
@@ -13,7 +13,10 @@ from netspec.core.elements import concat, ifname
 from netspec.kernel.nftables import Nftables
 from netspec.kernel.operations import ElementAdd, TableAdd
 from netspec.kinds._skeleton import skeleton
+from tests.packets.hearing import Ear, Frames
 from tests.packets.lab import Lab, Probe
+from tests.packets.raw import checksum
+from tests.packets.surroundings import PATIENCE, SILENCE, patient
 
 pytestmark = [
     pytest.mark.kernel,
@@ -211,7 +214,7 @@ _EITHER = {f"web sees {address}" for address in ("172.17.0.1", "172.17.0.3", "fd
 @pytest.mark.parametrize("reach", [REACH4, REACH6], ids=["ipv4", "ipv6"])
 def test_who_reaches_whom_and_as_whom(host: Lab, reach: dict[tuple[str, str, int], str], protocol: str) -> None:
     """Published ports are open from everywhere, with the client's address where the way back allows; nothing else."""
-    answers = host.connect_all([Probe(*each, protocol) for each in reach])
+    answers = host.connect_all([patient(Probe(*each, protocol), {wanted}) for each, wanted in reach.items()])
 
     seen = dict(zip(reach, answers, strict=True))
     assert reach == {
@@ -241,41 +244,34 @@ def test_an_endpoint_sends_only_from_its_segments_addresses(host: Lab) -> None:
 
 def test_what_cannot_be_translated_does_not_leave(host: Lab) -> None:
     """A packet that belongs to no connection would leave with the endpoint's own address."""
+    ear = Ear(host, "outside", partial(_is_heard, "##host##"))
+    for sender in ("web", "web", "web", "host"):
+        host.run(partial(_send_stray, f"##{sender}##"), sender.removeprefix("host"))
+    frames = ear.heard()
+    assert _is_heard("##host##", frames), "nothing is heard at all"
+    assert not _is_heard("##web##", frames)
 
-    def listen() -> bytes:
-        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
-            raw.settimeout(1.5)
-            try:
-                return raw.recv(256)
-            except TimeoutError:
-                return b""
 
-    stray = bytes([0, 0, 0xFF, 0xFF, 0, 0, 0, 0])  # an echo reply that nobody asked for, with its checksum
-    heard = host.begin(listen, "outside")
-    for _ in range(3):
-        time.sleep(0.2)
-        host.run(lambda: _send_icmp(stray), "web")
-    assert heard() == b""
+def _is_heard(words: str, frames: Frames) -> bool:
+    return any(words.encode() in each for each in frames)
+
+
+def _send_stray(words: str) -> None:
+    """An echo reply that nobody asked for."""
+    packet = bytes(8) + words.encode()
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
+        raw.sendto(packet[:2] + struct.pack("!H", checksum(packet)) + packet[4:], ("192.0.2.9", 0))
 
 
 def test_the_host_speaks_to_itself_as_it_likes(host: Lab) -> None:
     """What does not leave the host is not translated, though its source be one that is, elsewhere."""
     probes = [Probe("", "192.0.2.1", 6001, source="172.18.0.1"), Probe("", "2001:db8::1", 6001, source="fd00:2::1")]
-    assert host.connect_all(probes) == ["host sees 172.18.0.1", "host sees fd00:2::1"]
+    seen = ["host sees 172.18.0.1", "host sees fd00:2::1"]
+    assert host.connect_all([patient(each, seen) for each in probes]) == seen
 
 
 def test_nobody_on_a_segment_speaks_as_the_loopback(host: Lab) -> None:
     """Services that trust 127.0.0.1 would believe it; the endpoint's own address shows that the way is open."""
-
-    def listen() -> set[str]:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-            server.settimeout(1.5)
-            server.bind(("172.17.0.1", 6002))
-            heard = set()
-            with contextlib.suppress(TimeoutError):
-                while True:
-                    heard.add(server.recvfrom(8)[1][0])
-            return heard
 
     def speak(source: str) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -283,13 +279,25 @@ def test_nobody_on_a_segment_speaks_as_the_loopback(host: Lab) -> None:
             client.bind((source, 0))
             client.sendto(b"!", ("172.17.0.1", 6002))
 
-    heard = host.begin(listen)
-    for source in ("127.0.0.5", "172.17.0.9", "127.0.0.5", "172.17.0.9"):
-        time.sleep(0.2)
+    def listen(ready: int) -> set[str]:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("172.17.0.1", 6002))
+            server.settimeout(PATIENCE)
+            os.write(ready, b".")
+            heard = set()
+            with contextlib.suppress(TimeoutError):
+                while "172.17.0.9" not in heard:
+                    heard.add(server.recvfrom(8)[1][0])
+                server.settimeout(SILENCE)
+                while True:
+                    heard.add(server.recvfrom(8)[1][0])
+            return heard
+
+    listening, ready = os.pipe()
+    heard = host.begin(partial(listen, ready))
+    os.close(ready)
+    assert os.read(listening, 1)
+    os.close(listening)
+    for source in ("127.0.0.5", "127.0.0.5", "172.17.0.9"):
         host.run(partial(speak, source), "guest")
     assert heard() == {"172.17.0.9"}
-
-
-def _send_icmp(packet: bytes) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as raw:
-        raw.sendto(packet, ("192.0.2.9", 0))
