@@ -53,6 +53,16 @@ def nothing(_frames: Frames) -> bool:
     return True
 
 
+def at_least(count: int, words: bytes) -> Callable[[Frames], bool]:
+    """Enough for who expects something to be said in so many frames."""
+    return lambda frames: times(words, frames) >= count
+
+
+def times(words: bytes, frames: Frames) -> int:
+    """In how many frames something is said."""
+    return sum(words in each for each in frames)
+
+
 def _overhear(link: str, pipes: tuple[int, int], enough: Callable[[Frames], bool]) -> Frames:
     ready, told = pipes
     heard: Frames = []

@@ -4,13 +4,12 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.live.driving import edited
-from tests.packets.hearing import Ear, Frames, nothing
+from tests.packets.hearing import Ear, at_least, nothing, times
 from tests.packets.lab import Lab, Probe
 from tests.packets.surroundings import apply_in, check, filter_bridged, host_with_neighbours
 
@@ -285,19 +284,9 @@ def leak() -> None:
 def test_not_a_packet_leaves_an_internal_bridge(lab: Lab) -> None:
     """What has no answer shows in no table; a bridge that is not internal shows that it would be seen."""
     for sender, leaks in (("inner", {"remote": 0, "wide": 0}), ("web", {"remote": 2, "wide": 1})):
-        ears = {name: Ear(lab, name, partial(holds, b"##leak##", count)) for name, count in leaks.items()}
+        ears = {name: Ear(lab, name, at_least(count, b"##leak##")) for name, count in leaks.items()}
         lab.run(leak, sender)
         assert {name: times(b"##leak##", ear.heard()) for name, ear in ears.items()} == leaks
-
-
-def times(words: bytes, frames: Frames) -> int:
-    """In how many frames something is said."""
-    return sum(words in each for each in frames)
-
-
-def holds(words: bytes, count: int, frames: Frames) -> bool:
-    """Whether it is said in so many of them."""
-    return times(words, frames) >= count
 
 
 def keep_sending() -> None:
@@ -318,7 +307,7 @@ bridges: {talk0: {subnets: [172.17.0.0/24]}}
 endpoints: {talk: {bridge: talk0, publish: ["8008:80/udp"]}}
 """
 
-    several = partial(holds, b"##talk##", 6)
+    several = at_least(6, b"##talk##")
 
     with host_with_neighbours() as lab:
         apply_in(lab, before)
