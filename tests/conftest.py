@@ -1,6 +1,7 @@
 """Fixtures for all tests. The session runs in namespaces of its own (`tests/sandboxed.py`)."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,8 @@ REAL = ("kernel", "packets")
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Leave the machine before any thread exists. An example may take as long as a busy machine lets it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for what a shell starts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("busy", settings(), deadline=None)
     settings.load_profile("busy")
     config.stash[NOT_SANDBOXED] = sandboxed.enter()
