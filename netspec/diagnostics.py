@@ -1,6 +1,6 @@
 """A Diagnostic: what is wrong, where, and the way out. A value; nothing prints here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -39,7 +39,8 @@ class Diagnostic:
     """One thing that is wrong.
 
     `code` is stable (`NS0301`); `message` is one terse sentence in the user's words; `address`
-    names the object (`endpoint/redis`); `label` stands behind the caret.
+    names the object (`endpoint/redis`); `label` stands behind the caret; `varying` is the part of the message that may
+    be another one at the next look, as a count.
     """
 
     code: str
@@ -50,3 +51,8 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     severity: Severity = Severity.ERROR
     address: str = ""
+    varying: str = ""
+
+    def lasting(self) -> "Diagnostic":
+        """The same without what varies: equal for what is wrong in the same way at two looks."""
+        return replace(self, message=self.message.replace(self.varying, ""), varying="") if self.varying else self

@@ -57,14 +57,15 @@ def _too_much(proposal: Proposal, limits: Limits) -> Iterator[Diagnostic]:
         if level > limits.most and (name not in worst or level > worst[name][0]):
             worst[name] = level, change
     for name, (level, change) in worst.items():
+        count = _counted(proposal.consequences[change.key])
         yield Diagnostic(
             "NS0620",
-            f"{name} {_EFFECT[level]}{_counted(proposal.consequences[change.key])}: that is {level}, "
-            f"and {limits.most} is the most that is allowed",
+            f"{name} {_EFFECT[level]}{count}: that is {level}, and {limits.most} is the most that is allowed",
             proposal.intent.place_of(name),
             hint=f"allow it by --max-disruption {level}, or leave the change away",
             label=f"{change.key}",
             address=name,
+            varying=count,
         )
 
 

@@ -63,7 +63,7 @@ class Watcher(Generic[Spec]):
         except SpecError as error:
             if self._good is None:
                 raise
-            complaint = "\n".join(map(repr, error.diagnostics)) or error.message
+            complaint = _reason(error)
             if complaint != self._complaint:
                 self._complaint = complaint
                 self.report.invalid(error)
@@ -87,7 +87,7 @@ class Watcher(Generic[Spec]):
 
     def _refused(self, error: Refused) -> float:
         """Nothing was tried: the reason is said once, and its end is not missed where it can be foreseen."""
-        obstacle = "\n".join(map(repr, error.diagnostics)) or error.message
+        obstacle = _reason(error)
         if obstacle != self._obstacle:
             self._obstacle = obstacle
             self.report.refused(error)
@@ -101,3 +101,8 @@ class Watcher(Generic[Spec]):
         pause = min(BACKOFF_FIRST * 2.0 ** min(self._failures, 16), BACKOFF_LONGEST)
         self._failures += 1
         return pause
+
+
+def _reason(error: NetspecError) -> str:
+    """What tells an error from another one."""
+    return "\n".join(repr(each.lasting()) for each in error.diagnostics) or error.message

@@ -397,3 +397,14 @@ def test_what_is_refused_is_said_once_for_each_reason() -> None:
         *("reconcile a", "wait 30"),
         *("reconcile a", "refused limited", "wait 1"),
     ]
+
+
+def test_a_count_that_moves_is_no_other_reason() -> None:
+    """Connections come and go while it waits."""
+    few, many = (
+        Refused("no", diagnostics=[Diagnostic("NS0620", f"cuts connections{count}: too much", varying=count)])
+        for count in (" (2 now)", " (30 now)")
+    )
+    world = World(outcome=few)
+    log = world.run(world.put("outcome", many), world.put("outcome", few))
+    assert log == ["reconcile a", "refused no", "wait 1", "reconcile a", "wait 2", "reconcile a", "wait 4"]
