@@ -10,7 +10,7 @@ __all__ = ["main"]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line, by default that of the process, and return its exit code."""
-    from netspec.cli.output import open_missing_streams
+    from netspec.cli.output import give_up_what_is_unsaid, open_missing_streams
 
     open_missing_streams()
     words = sys.argv[1:] if arguments is None else arguments
@@ -26,5 +26,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return run(words)
     finally:
+        give_up_what_is_unsaid()
         if collecting:
             gc.enable()

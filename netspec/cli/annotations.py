@@ -1,12 +1,12 @@
 """Marks beside the lines of a spec, in the CI that this runs in."""
 
 import os
-import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netspec.cli.output import complain
 from netspec.cli.session import Session
 
 if TYPE_CHECKING:
@@ -32,6 +32,6 @@ def annotate(
     from netspec.report import annotations
 
     if wanted is Annotations.GITHUB or (wanted is Annotations.AUTO and environment.get("GITHUB_ACTIONS") == "true"):
-        sys.stderr.write(annotations.github(view))
+        complain(annotations.github(view))
     elif wanted is Annotations.GITLAB or (wanted is Annotations.AUTO and environment.get("GITLAB_CI") == "true"):
-        session.write_into(Path(GITLAB_REPORT), annotations.gitlab(view))
+        session.write_into(Path(GITLAB_REPORT), annotations.gitlab(view), asked_for=wanted is Annotations.GITLAB)

@@ -33,11 +33,12 @@ from netspec.cli import (
 )
 from netspec.cli.help import listed
 from netspec.cli.options import Color, Options, Output, hoist
-from netspec.cli.output import tell, write
+from netspec.cli.output import complain, tell, write
 from netspec.cli.session import Session, writable
-from netspec.errors import Astray, NetspecError
+from netspec.core.resource import STACK_NAME
+from netspec.errors import Astray, NetspecError, UsageError
 
-USAGE = 64
+FAILED, USAGE = 1, 64
 # The base class of all complaints about a command line, wherever typer keeps its click.
 CommandLineError: type[Exception] = typer.BadParameter.__mro__[2]
 INTERRUPTED = 130
@@ -118,7 +119,9 @@ def common(
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
 ) -> None:
-    """Decide the common options. Raises UsageError for a file that cannot be written."""
+    """Decide the common options. Raises UsageError for a name that is none, and a file that cannot be written."""
+    if stack is not None and not STACK_NAME.fullmatch(stack):
+        raise UsageError(f"--stack \"{stack}\" cannot name a stack: use 1 to 32 letters, digits, '.', '_' and '-'.")
     if json_into is not None:
         writable(json_into)
     context.obj = Session(
@@ -150,7 +153,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code. No traceback ever reaches the user."""
     words = hoist(arguments)
     if not words:
-        sys.stderr.write(_help())
+        complain(_help())
         return USAGE
     try:
         return _obey(words)
@@ -167,19 +170,21 @@ def _obey(words: list[str]) -> int:
     try:
         with typer.main.get_command(app).make_context("netspec", words) as context:
             context.command.invoke(context)
+        code = 0
     except NetspecError as error:
         session = (context.obj if context is not None else None) or Session(Options())
         session.fail(error)
         return error.exit_code
     except typer.Exit as done:
-        return done.exit_code
+        code = done.exit_code
     except Astray as error:
         tell(f"netspec: {error.message}")
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("netspec: interrupted; nothing was changed.\n")
+        complain("netspec: interrupted; nothing was changed.\n")
         return INTERRUPTED
-    return 0
+    unwritten = context is not None and context.obj is not None and context.obj.unwritten
+    return FAILED if unwritten and code in (0, plan.DIFFERENT) else code
 
 
 def _help() -> str:

@@ -1,7 +1,9 @@
 """Standard output, where it may be a pipe that nobody reads any more, a full disk, or not there at all."""
 
+import contextlib
 import os
 import sys
+from typing import TextIO
 
 from netspec.errors import NetspecError
 from netspec.report.style import harmless
@@ -26,16 +28,30 @@ def write(text: str) -> None:
         sys.stdout.write(harmless(text))
         sys.stdout.flush()
     except BrokenPipeError:
-        _to_nowhere()
+        _to_nowhere(sys.stdout)
     except OSError as error:
-        _to_nowhere()
+        _to_nowhere(sys.stdout)
         raise NetspecError(f"cannot write to standard output: {error.strerror}.") from None
 
 
 def tell(text: str) -> None:
     """Print a line on standard error, at once."""
-    sys.stderr.write(f"{harmless(text)}\n")
-    sys.stderr.flush()
+    complain(f"{harmless(text)}\n")
+
+
+def complain(text: str) -> None:
+    """Print text on standard error. Where that takes none, the exit code has to do; it may take some later."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def give_up_what_is_unsaid() -> None:
+    """What standard error has not taken in the end is nobody's: Python would end with a code of its own for it."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _to_nowhere(sys.stderr)
 
 
 def printable(text: str) -> str:
@@ -43,8 +59,8 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else "?" for each in text)
 
 
-def _to_nowhere() -> None:
+def _to_nowhere(stream: TextIO) -> None:
     """What follows, and what is still in the buffer, goes to nobody."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

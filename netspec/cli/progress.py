@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+from netspec.cli.output import complain
+
 SLOW = 1.0
 """Seconds after which an apply is worth reporting on."""
 
@@ -27,8 +29,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._drawn and self._moving:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+            complain("\r\x1b[K")
 
     def __call__(self, done: int, known: int) -> None:
         """Report, at most ten times a second on a terminal and every five seconds elsewhere."""
@@ -38,5 +39,4 @@ class Progress:
         self._shown = now
         self._drawn = True
         line = f"netspec: {done} of {known} steps"
-        sys.stderr.write(f"\r{line}\x1b[K" if self._moving else f"{line}\n")
-        sys.stderr.flush()
+        complain(f"\r{line}\x1b[K" if self._moving else f"{line}\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from netspec.cli.options import Options, Output, host_name
-from netspec.cli.output import tell, write
+from netspec.cli.output import complain, tell, write
 from netspec.diagnostics import Diagnostic
 from netspec.errors import NetspecError, UsageError
 
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from netspec.spec.document import Loaded
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Session:
     """One run of a command with its common options."""
 
     options: Options
+    unwritten: bool = False
+    """Whether a file that was asked for could not be written."""
 
     @property
     def as_json(self) -> bool:
@@ -177,11 +179,15 @@ class Session:
         if self.as_json:
             write(json.dumps(document, indent=2) + "\n")
 
-    def write_into(self, path: Path, text: str) -> None:
-        """A file that cannot be written now could be at the start: no reason to take back what was done."""
+    def write_into(self, path: Path, text: str, *, asked_for: bool = True) -> None:
+        """A file that cannot be written now could be at the start: no reason to take back what was done.
+
+        But whoever has asked for it learns by the exit code that it is not there.
+        """
         try:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
+            self.unwritten = self.unwritten or asked_for
             tell(f"netspec: cannot write {path}: {error.strerror}.")
 
     def diagnostics(self, found: Iterable[Diagnostic]) -> None:
@@ -190,7 +196,7 @@ class Session:
 
         text = render(tuple(found), color=self.options.colors(on_stderr=True))
         if text and not self.as_json:
-            sys.stderr.write(text)
+            complain(text)
 
     def warn(self, found: Iterable[Diagnostic]) -> None:
         """Show what is worth a warning, unless quiet is wanted."""

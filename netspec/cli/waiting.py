@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from netspec.cli.output import complain
 from netspec.cli.session import Session
 from netspec.cli.windows import Confirming, announce, confirmation, undone
 from netspec.errors import Interrupted, NetspecError, NotConfirmed
@@ -132,5 +133,4 @@ def _answers(*, asking: bool) -> Callable[[], bool | None]:
 
 
 def _ask() -> None:
-    sys.stderr.write(QUESTION)
-    sys.stderr.flush()
+    complain(QUESTION)

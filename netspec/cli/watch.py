@@ -21,6 +21,9 @@ from netspec.cli.validate import PathArgument
 from netspec.core.consequence import Limits
 from netspec.errors import NetspecError, Refused, SpecError, UsageError
 
+LONGEST_INTERVAL = 366 * 86_400
+"""Seconds; what is much longer than that is no time that the system can wait for."""
+
 if TYPE_CHECKING:
     from netspec.engine.intent import Intent
     from netspec.engine.triggers import FileTrigger, Wake
@@ -44,7 +47,14 @@ def watch(
     path: PathArgument = None,
     *,
     interval: Annotated[
-        float, typer.Option(envvar="NETSPEC_INTERVAL", min=0.1, metavar="SECONDS", help="Time between looks for drift.")
+        float,
+        typer.Option(
+            envvar="NETSPEC_INTERVAL",
+            min=0.1,
+            max=LONGEST_INTERVAL,
+            metavar="SECONDS",
+            help="Time between looks for drift.",
+        ),
     ] = 30.0,
     max_disruption: MaxDisruptionOption = None,
     allow_lockout_risk: AllowLockoutOption = False,
@@ -115,8 +125,10 @@ class _Keeper:
     def load(self) -> "Intent":
         """The spec as it is now. Raises SpecError, also for what only a full expansion shows."""
         from netspec.spec.check import check
+        from netspec.spec.source import check_lasting
 
         self._follow()
+        check_lasting(self._path)
         loaded = self._session.load(self._path)
         check(loaded)
         return self._session.intent(loaded, allow_removal=self._allow_removal)

@@ -8,6 +8,8 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
+STACK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+"""What can name a stack: it stands in marks, in commands to nftables, and in names of files."""
 _PART = re.compile(r"\.[a-z_]+\[[0-9]+\]$")
 
 

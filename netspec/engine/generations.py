@@ -5,12 +5,12 @@ later is in its name: a rename is done or not done, whenever the power goes. The
 """
 
 import contextlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from netspec.core.resource import STACK_NAME
 from netspec.diagnostics import Diagnostic, Severity
 from netspec.engine.directories import (
     is_private_directory,
@@ -31,8 +31,6 @@ LONGEST_LINE = 1024 * 1024
 """Characters of a line that are read where only the head is wanted."""
 KEPT = 50
 """Generations that are kept unless said otherwise."""
-
-_STACK = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +258,7 @@ def stacks(state_dir: Path) -> tuple[str, ...]:
     if not (is_private_directory(state_dir) and is_private_directory(folder)):
         return ()
     try:
-        return tuple(sorted(each.name for each in folder.iterdir() if _STACK.fullmatch(each.name)))
+        return tuple(sorted(each.name for each in folder.iterdir() if STACK_NAME.fullmatch(each.name)))
     except OSError as error:
         raise Refused(f"cannot read {folder}: {error.strerror}.") from None
 

@@ -1,7 +1,6 @@
 """The plan that is running, on disk from before its first change until it is verified or undone."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from netspec.core.change import Action, Change
 from netspec.core.plan import Plan, Rename
-from netspec.core.resource import Key, Resource
+from netspec.core.resource import STACK_NAME, Key, Resource
 from netspec.core.state import State
 from netspec.diagnostics import Diagnostic
 from netspec.engine.directories import private_directory, read_private, remove_private, write_private
@@ -17,7 +16,6 @@ from netspec.errors import Refused
 from netspec.kinds._encoding import Unreadable, decode, encode
 
 FORMAT = 1
-STACK = re.compile(r"[A-Za-z0-9._-]{1,32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def parsed(document: Any) -> Entry:  # noqa: ANN401  whatever JSON held
     """The entry in what `document_of` gave. Raises Unreadable, ValueError, TypeError and LookupError."""
     stack = document["stack"]
     # It becomes a part of names, and of what is said to nftables.
-    if not isinstance(stack, str) or not STACK.fullmatch(stack):
+    if not isinstance(stack, str) or not STACK_NAME.fullmatch(stack):
         raise Unreadable("there is no stack of that name")
     before, made = _resources(document["before"]), _resources(document["made"])
     renames = tuple(Rename(_key(*old), _key(*new)) for old, new in document["renames"])

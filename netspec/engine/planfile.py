@@ -13,7 +13,7 @@ from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError
 from netspec.core.change import Action, Change, FieldChange, field_changes
 from netspec.core.consequence import Consequence
 from netspec.core.plan import PlanningError, make_plan
-from netspec.core.resource import Disruption, Key, Resource, compared_fields
+from netspec.core.resource import STACK_NAME, Disruption, Key, Resource, compared_fields
 from netspec.diagnostics import Diagnostic, Place
 from netspec.engine.approval import Read
 from netspec.engine.generation_record import Damaged, source_document, source_of
@@ -217,6 +217,8 @@ def _plan(form: _Form) -> SavedPlan:
     read = {change.key: change.before for change in changes} | {each.key: decode(each.value) for each in form.read}
     if len(read) != len(changes) + len(form.read) or fingerprint(read) != form.fingerprint:
         raise Unreadable("its parts contradict each other")
+    if not STACK_NAME.fullmatch(form.stack):
+        raise Unreadable("there is no stack of that name")
     return SavedPlan(
         version=form.netspec,
         origin=Origin(form.host, form.boot),

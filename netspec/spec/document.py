@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from netspec.core.resource import STACK_NAME
 from netspec.diagnostics import Diagnostic, Place, Severity
 from netspec.kinds import sections
 from netspec.kinds._addressing import LOCK_FILE
@@ -32,8 +33,7 @@ from netspec.spec.tree import Tree, load
 
 def _stack_name(value: Any) -> str:  # noqa: ANN401  whatever YAML held
     name = text(value)
-    allowed = name.replace("-", "").replace("_", "").replace(".", "")
-    if not 1 <= len(name) <= 32 or not allowed.isalnum() or not name.isascii() or not name[0].isalnum():
+    if not STACK_NAME.fullmatch(name):
         raise wrong("NS0118", f'"{name}" cannot name a stack', "use 1 to 32 letters, digits, '.', '_' and '-'")
     return name
 
@@ -42,7 +42,7 @@ StackName = Annotated[
     str,
     BeforeValidator(_stack_name),
     WithJsonSchema(
-        {"type": ["string", "number"], "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$", "examples": ["default", "shop"]}
+        {"type": ["string", "number"], "pattern": f"^{STACK_NAME.pattern}$", "examples": ["default", "shop"]}
     ),
 ]
 

@@ -1,5 +1,6 @@
 """Where specs come from: a file, a directory, standard input."""
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -83,6 +84,15 @@ def _files(path: str) -> list[Path]:
     if not specs:
         raise _error("NS0102", f"the directory {path} has no specs", "specs end in .yaml or .yml")
     return sorted(specs)
+
+
+def check_lasting(path: str) -> None:
+    """Raises SpecError for what can be read once only."""
+    place, once = Path(path), False
+    with contextlib.suppress(OSError):
+        once = place.exists() and not place.is_file() and not place.is_dir()
+    if once:
+        raise _error("NS0101", f"{path} is a pipe, a socket or a device", "what is watched is a file or a directory")
 
 
 def _standard_input() -> SourceFile:

@@ -357,6 +357,55 @@ def test_a_full_disk_takes_the_output(line: str) -> None:
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("line", "code"), [("plan", 0), ("validate --expand", 0), ("plan missing.yaml", 65), ("plan --nonsense", 64)]
+)
+def test_a_full_disk_takes_the_complaints(line: str, code: int) -> None:
+    """The exit code says it all the same, and it is not Python's own."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = _run(command(*line.split()), stderr=full.fileno())
+
+    assert done.code == code
+    assert "Traceback" not in done.out
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("line", "code"), [("plan", 1), ("plan --detailed-exitcode", 1), ("plan missing.yaml", 65)])
+def test_a_full_disk_takes_a_file_that_was_asked_for(line: str, code: int) -> None:
+    """Whoever asked for it must not take an older one for it."""
+    done = netspec(*line.split(), "--json-into", "/dev/full")
+
+    assert done.code == code
+    assert "netspec: cannot write /dev/full: No space left on device.\n" in done.err
+
+
+UNNAMED = (
+    "default; add table inet byshow",
+    "default\nadd table inet byshow",
+    "../default",
+    "ä",
+    "a" * 33,
+    "",
+    '"',
+    ".",
+)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", UNNAMED)
+@pytest.mark.parametrize("line", ["show", "history", "destroy --yes", "recover", "plan"])
+def test_what_cannot_name_a_stack(line: str, name: str) -> None:
+    """It would stand in commands to nftables, and in names of files."""
+    done = netspec("--stack", name, *line.split())
+
+    assert done.code == 64
+    assert done.err.endswith("cannot name a stack: use 1 to 32 letters, digits, '.', '_' and '-'.\n")
+    if "byshow" in name:
+        assert netspec(*line.split(), more={"NETSPEC_STACK": name}).code == 64
+    assert run("nft list tables") == ""
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_descriptors(closed: str) -> None:
     """They are nobody's ear, and no socket gets their number and our words."""
@@ -367,16 +416,16 @@ def test_closed_descriptors(closed: str) -> None:
     assert netspec("plan", "--detailed-exitcode").code == 0
 
 
-def _run(words: list[str], stdout: int = subprocess.PIPE, **more: str) -> Done:
+def _run(words: list[str], stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, **more: str) -> Done:
     done = subprocess.run(
         words,
         env=environment(**more),
         stdin=subprocess.DEVNULL,
         stdout=stdout,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         timeout=DEADLINE,
         check=False,
     )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Done(done.returncode, done.stdout or "", done.stderr)
+    assert "Traceback" not in (done.stderr or ""), done.stderr
+    return Done(done.returncode, done.stdout or "", done.stderr or "")

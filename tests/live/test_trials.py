@@ -314,6 +314,8 @@ def test_what_cannot_be_tried_is_said(tmp_path: Path) -> None:
     assert netspec("test", str(written(tmp_path, SMALL, "from: web, to: nobody:1"))).code == 65
     spec.write_text(SMALL.replace("checks:\n", ""), encoding="utf-8")
     assert netspec("test", str(spec)).output == "The spec has no checks.\n"
+    full = netspec("test", "--junit", "/dev/full", str(spec))
+    assert (full.code, full.errors) == (1, "netspec: cannot write /dev/full: No space left on device.\n")
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*/spec.yaml")), ids=lambda path: path.parent.name)

@@ -1,15 +1,18 @@
 """`netspec watch` as a process: files, drift, mistakes and the end, on the real kernel."""
 
+import os
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from netspec.engine.triggers import QUIET
+from tests.cli.running import netspec
 from tests.host_state import host_state
 from tests.live.driving import edited, plan, shell
 from tests.live.specs import DOCKER0
-from tests.live.typed import DEADLINE
+from tests.live.typed import DEADLINE, command, environment
 from tests.live.watches import Watch, watching
 from tests.sandboxed import NETNS_DIR, run
 
@@ -103,3 +106,39 @@ def test_it_follows_a_link_to_another_release(tmp_path: Path) -> None:
         watch.until_said("Applied", 2)
         (tmp_path / "2" / "spec.yaml").write_text(DOCKER0, encoding="utf-8")
         watch.until(lambda: port() == "6379")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--interval", "inf"), 64, "less than or equal to 31622400"),
+        (("--interval", "1e10"), 64, "less than or equal to 31622400"),
+        (("pipe",), 65, "pipe is a pipe, a socket or a device"),
+    ],
+)
+def test_what_it_cannot_wait_for_is_refused(tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:
+    """A time that no clock has; a spec that can be read once only, and that nobody may ever write."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "netspec.yaml").write_text(DOCKER0, encoding="utf-8")
+    done = netspec("watch", *words, cwd=tmp_path)
+    assert (done.code, said in done.err) == (code, True)
+
+
+def test_a_log_on_a_full_disk_does_not_end_it(spec: Path) -> None:
+    """It applies what there is to apply, and nobody hears of it."""
+    words = command("watch", "--interval", "0.5", str(spec))
+    with open("/dev/full", "w") as full:  # noqa: PTH123  a device
+        watch = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=full, stderr=full, env=environment())
+    try:
+        for _ in range(2):
+            end = time.monotonic() + DEADLINE
+            while "tcp . 6379 " not in run("nft list ruleset"):
+                assert watch.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.1)
+            shell("nft flush map inet netspec-default publish4")
+        watch.terminate()
+        assert watch.wait(DEADLINE) == 0
+    finally:
+        watch.kill()
+        watch.wait()
