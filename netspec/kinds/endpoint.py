@@ -192,7 +192,8 @@ def _addresses(attachment: Attachment, pair: str, mark: Mark) -> Iterator[Resour
 def _default_routes(attachment: Attachment, spec: EndpointSpec, mark: Mark) -> Iterator[Resource]:
     netns, link = attachment.netns, attachment.interface
     for gateway in attachment.default_routes:
-        metric = attachment.metric or (0 if gateway.version == 4 else IPV6_METRIC)
+        # Behind those without one, which in IPv6 have the kernel's.
+        metric = (attachment.metric or 0) + (0 if gateway.version == 4 else IPV6_METRIC)
         if replaces_default(spec.routes, gateway.version, metric):
             continue
         near = (address for address in attachment.addresses if gateway in address.network)

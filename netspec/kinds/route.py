@@ -96,7 +96,7 @@ def route_key(netns: str, to: Network, table: int, metric: int) -> Key:
     """The key of a route."""
     name = "default" if to.prefixlen == 0 and to.version == 4 else str(to)
     name += f" table {table}" if table != MAIN else ""
-    name += f" metric {metric}" if metric not in (0, IPV6_METRIC) else ""
+    name += f" metric {metric}" if metric != (0 if to.version == 4 else IPV6_METRIC) else ""
     return Key("route", netns, name)
 
 

@@ -42,6 +42,38 @@ def test_a_sysctl_that_leaves_the_spec_gets_its_former_value_back() -> None:
         assert sysctl("net.ipv4.conf.eth1.arp_notify") == "1"
 
 
+BEHIND = """\
+netspec: 1
+bridges:
+  front: {subnets: [10.1.0.0/24, "fd00:1::/64"]}
+  back: {subnets: [10.2.0.0/24, "fd00:2::/64"]}
+endpoints:
+  web:
+    interfaces:
+      eth0: {bridge: front}
+      eth1: {bridge: back, default_route: 200}
+"""
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_default_routes_with_a_metric_stand_behind_those_without(version: int) -> None:
+    """In IPv6 a route without one has 1024: all that is less would stand before it."""
+    somewhere = {4: "198.51.100.1", 6: "2001:db8::1"}[version]
+    with fresh_host():
+        apply(BEHIND)
+        assert " dev eth0 " in run(f"ip -n web -{version} route get {somewhere}")
+        run("ip -n web link set eth0 down")
+        assert " dev eth1 " in run(f"ip -n web -{version} route get {somewhere}")
+
+
+def test_a_route_of_ipv4_at_1024_is_another_one_than_one_without_a_metric() -> None:
+    """1024 stands for none in IPv6 only."""
+    two = "{to: 10.9.0.0/16, dev: eth0}, {to: 10.9.0.0/16, dev: eth1, metric: 1024}"
+    with fresh_host():
+        apply(edited(BEHIND, ("default_route: 200}\n", f"default_route: 200}}\n    routes: [{two}]\n")))
+        assert run("ip -n web route show 10.9.0.0/16").count("10.9.0.0/16") == 2
+
+
 def test_drift_inside_is_put_back() -> None:
     """Routes, rules, neighbours, sysctls, names and flags, one after the other; then nothing is left on the host."""
     drifts = (
