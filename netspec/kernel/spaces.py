@@ -1,5 +1,6 @@
 """The namespaces that are open while operations run: a descriptor and a socket each, not more than fit."""
 
+import contextlib
 import os
 import resource
 
@@ -124,8 +125,10 @@ class Spaces:
         """A socket in a namespace. Raises OSError, ENOENT where it is not there, EINVAL where it is none."""
         found = self._channels.get(netns)
         if found is None:
-            with self.inside(netns):
-                found = Channel(self._deadline)
+            with contextlib.ExitStack() as undo:
+                with self.inside(netns):
+                    found = undo.enter_context(Channel(self._deadline))
+                undo.pop_all()
             self._make_room(self._channels)
             self._channels[netns] = found
         return found
