@@ -3,7 +3,8 @@
 The laws, each a property test:
 
 1. *Stand on it only once it is there*: a step that makes something runs after the steps that make
-   what it requires, and after those that make or change what it follows.
+   what it requires, and after those that make or change what it follows; and after those that delete
+   what has provided the same: a name is free before it is taken again.
 2. *Leave it before it goes*: a step whose *before* required something runs before that is deleted.
    What a resource provides besides itself changes by replacement only: else steps could wait for each other.
 3. *What stands on a replaced resource is replaced* (`core.change`).

@@ -216,7 +216,7 @@ def _problems(move: _Move, own: Iterable[Change]) -> Iterator[Diagnostic]:
         hint = f"rename it to {target} there first, then move it; the plan is empty then"
         yield _refusal(move, "NS0705", f"the spec still has {source}", hint)
         return
-    links = {(row.netns, row.name) for row in move.snapshot.links}
+    links = {(row.netns, name) for row in move.snapshot.links for name in (row.name, *row.altnames)}
     taken = [new for _, new in move.renames if (new.netns, new.name) in links or new in move.observed]
     for key in taken:
         yield _refusal(move, "NS0706", f"{key} is there already", "remove it, or choose another name")

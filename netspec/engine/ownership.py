@@ -46,7 +46,13 @@ def adoption(reconciler: Reconciler, intent: Intent, chosen: Choice) -> Proposal
     after = observed_state(marked(look.snapshot, marks))
     changes = tuple(_marking(Action.ADOPT, look.observed, after, marks))
     foreign = {key for key in meant if (found := look.observed.get(key)) is not None and found.mark is None}
-    differences = [each for each in diff(wanted, after, lambda _resource: False) if each.key in foreign]
+    ours = owned_by(intent.stack)
+
+    def comes_along(resource: Resource) -> bool:
+        return ours(resource) and chosen(resource) and look.observed[resource.key()].mark is None
+
+    to_come = diff(wanted, after, comes_along)
+    differences = [each for each in to_come if each.key in foreign or each.action is Action.DELETE]
     hint = "remove it by hand and adopt again: the next apply makes it anew; or use Linux 6.4 or later"
     fixed = _fixed(reconciler, intent, changes, hint)
     problems = (*_unavailable(meant, look, after, intent), *_mismatches(differences, intent), *fixed)
@@ -181,19 +187,17 @@ def _mismatches(differences: list[Change], intent: Intent) -> Iterator[Diagnosti
 
 
 def _to_come(differences: list[Change], intent: Intent) -> Iterator[Diagnostic]:
-    """What the next apply changes in place."""
+    """What the next apply changes in place, and what it removes."""
     for change in differences:
-        if change.action is Action.UPDATE and change.fields:
+        if change.action is Action.DELETE:
+            message, what = f"the next apply removes {change.key}", "it"
+        elif change.action is Action.UPDATE and change.fields:
             values = ", ".join(f"{each.name} {each.before} -> {each.after}" for each in change.fields)
-            message = f"the next apply changes {change.key}: {values}"
-            found = _refusal(
-                intent,
-                change.resource,
-                "NS0703",
-                message,
-                "to keep a value, write it into the spec, where it has a key for it",
-            )
-            yield replace(found, severity=Severity.WARNING)
+            message, what = f"the next apply changes {change.key}: {values}", "a value"
+        else:
+            continue
+        hint = f"to keep {what}, write it into the spec, where it has a key for it"
+        yield replace(_refusal(intent, change.resource, "NS0703", message, hint), severity=Severity.WARNING)
 
 
 def _refusal(intent: Intent, wanted: Resource, code: str, message: str, hint: str) -> Diagnostic:

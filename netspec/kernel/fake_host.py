@@ -211,6 +211,12 @@ class Host:
             raise OSError(errno.ENODEV, "")
         return found
 
+    def is_named(self, netns: str, name: str) -> bool:
+        """Whether a link of the namespace has the name, be it a further one."""
+        return (netns, name) in self.names or any(
+            name in each.altnames for each in self.links.values() if each.altnames and each.netns == netns
+        )
+
     def next_index(self) -> int:
         """A number no link has had."""
         self.last_index += 1

@@ -130,7 +130,7 @@ def check_name(host: Host, netns: str, name: str) -> None:
         raise OSError(errno.ERANGE, "Attribute failed policy validation")
     if name in (".", "..", "") or re.search(r"[/:\s]", name):
         raise OSError(errno.EINVAL, "")
-    if host.find(netns, name):
+    if host.is_named(netns, name):
         raise OSError(errno.EEXIST, "")
 
 

@@ -41,8 +41,7 @@ def _matches(rule: RuleAdd, wanted: RuleDelete) -> bool:
 def add_altname(host: Host, operation: AltnameAdd) -> None:
     """RTM_NEWLINKPROP. No two links of a namespace have one name."""
     link = host.link(operation.netns, operation.link)
-    there = [each for each in host.links.values() if each.netns == link.netns]
-    if any(operation.name in (each.name, *each.altnames) for each in there):
+    if host.is_named(link.netns, operation.name):
         raise OSError(errno.EEXIST, "")
     host.put(replace(link, altnames=tuple(sorted((*link.altnames, operation.name)))))
 

@@ -24,6 +24,7 @@ from netspec.kinds._replicas import MOST_REPLICAS, check_replicas
 from netspec.kinds._spaces import HOST, NetnsSpec, check_host, expand_spaces
 from netspec.kinds._types import InterfaceAddress, LinkName, Mac, Mtu, ObjectName, Switch, wrong
 from netspec.kinds.address import Address, address_key, broadcast_of
+from netspec.kinds.altname import Altname
 from netspec.kinds.inner_sysctl import expand_sysctls
 from netspec.kinds.nat_element import guard_element
 from netspec.kinds.port import Port
@@ -160,10 +161,11 @@ def _interface(attachment: Attachment, spec: InterfaceSpec, mark: Mark, *, publi
         peer_ipv6=wants_ipv6(mtu, ipv6=segment.has(6)),
         promote_secondaries=True,
         peer_txqlen=spec.txqueuelen,
-        peer_altnames=tuple(sorted(spec.altnames)),
         peer_promisc=spec.promisc,
         peer_allmulti=spec.allmulti,
     )
+    for other in sorted(spec.altnames):
+        yield Altname(mark=mark, netns=attachment.netns, name=other, link=attachment.interface)
     hairpin = publishes and segment.access != "routed"
     yield from _port(name, segment, mark, hairpin=hairpin, apart=segment.port_isolation or spec.isolated)
     if spec.limit is not None:

@@ -73,7 +73,12 @@ class LinkField(Resource):
 
     def title(self) -> str:
         """The value."""
-        return f"{self.name} of {self.link} {'remembered' if self.value is None else self.value}"
+        return f"{self.label} {'remembered' if self.value is None else self.value}"
+
+    @property
+    def label(self) -> str:
+        """What it is called, without its value."""
+        return f"{self.name} of {self.link}"
 
 
 _HARMFUL = {

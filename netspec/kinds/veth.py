@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from netspec.core.resource import Disruption, Key, carried, in_place, replaces
-from netspec.kernel.operations import AltnameAdd, AltnameDelete, Announce, LinkAdd, LinkSet, Operation, Peer
+from netspec.kernel.operations import Announce, LinkAdd, LinkSet, Operation, Peer
 from netspec.kernel.snapshot import LinkRow, Snapshot
 from netspec.kinds._contract import Kind
 from netspec.kinds._links import PROMOTE_SECONDARIES, Link, changed, delete_link, link_set, mark_of, switch_ipv6
@@ -34,7 +34,6 @@ class Veth(Link):
     promote_secondaries: bool | None = in_place()
     """Of the end inside the namespace."""
     peer_txqlen: int | None = in_place()
-    peer_altnames: tuple[str, ...] | None = in_place()
     peer_promisc: bool | None = in_place()
     peer_allmulti: bool | None = in_place()
     txqlen: int | None = carried()
@@ -87,7 +86,6 @@ def observe(snapshot: Snapshot) -> Iterator[Veth]:
             peer_addr_gen_mode=peer.addr_gen_mode,
             peer_ipv6=None if peer.disabled6 is None else not peer.disabled6,
             peer_txqlen=peer.txqlen,
-            peer_altnames=peer.altnames,
             peer_promisc=peer.promisc,
             peer_allmulti=peer.allmulti,
             promote_secondaries=bool(peer.conf4.get(PROMOTE_SECONDARIES)),
@@ -119,7 +117,7 @@ def create(new: Veth) -> Iterator[Operation]:
             conf4=((PROMOTE_SECONDARIES, 1),) if new.promote_secondaries else (),
         )
     yield from switch_ipv6(new.peer_netns, new.peer_name, new.peer_ipv6)
-    fresh = replace(new, peer_txqlen=USUAL_QUEUE, peer_altnames=(), peer_promisc=False, peer_allmulti=False)
+    fresh = replace(new, peer_txqlen=USUAL_QUEUE, peer_promisc=False, peer_allmulti=False)
     yield from _inner(fresh, new)
     if new.peer_up:
         yield LinkSet(netns=new.peer_netns, name=new.peer_name, up=True)
@@ -163,7 +161,7 @@ def update(old: Veth, new: Veth) -> Iterator[Operation]:
 
 
 def _inner(old: Veth, new: Veth) -> Iterator[Operation]:
-    """Queue, names and flags of the end inside the namespace."""
+    """Queue and flags of the end inside the namespace."""
     yield from link_set(
         LinkSet(
             netns=new.peer_netns,
@@ -173,12 +171,6 @@ def _inner(old: Veth, new: Veth) -> Iterator[Operation]:
             allmulti=changed(old.peer_allmulti, new.peer_allmulti),
         )
     )
-    if new.peer_altnames is not None:
-        before, after = set(old.peer_altnames or ()), set(new.peer_altnames)
-        for name in sorted(before - after):
-            yield AltnameDelete(netns=new.peer_netns, link=new.peer_name, name=name)
-        for name in sorted(after - before):
-            yield AltnameAdd(netns=new.peer_netns, link=new.peer_name, name=name)
 
 
 KIND = Kind(Veth, observe, create, update, delete_link, features=("veth",))

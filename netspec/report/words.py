@@ -7,6 +7,7 @@ from netspec.core.change import FieldChange
 from netspec.core.resource import Resource
 from netspec.kinds.address import Address
 from netspec.kinds.admission import Admission
+from netspec.kinds.altname import Altname
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.link_field import LinkField
 from netspec.kinds.nat_element import NatElement
@@ -94,8 +95,8 @@ def field_name(resource: Resource, field: FieldChange) -> str:
     match resource:
         case Route():
             return route_name(resource)
-        case LinkField():
-            return f"{resource.name} of {resource.link}"
+        case Altname() | LinkField():
+            return resource.label
         case NatElement():
             return element_words(resource)[0]
         case Admission():

@@ -18,6 +18,7 @@ from netspec.kernel.faulty import Crash, FaultyKernel
 from netspec.kernel.operations import (
     AddressAdd,
     AddressDelete,
+    AltnameAdd,
     LinkAdd,
     LinkSet,
     NeighborAdd,
@@ -177,6 +178,7 @@ BY_HAND: tuple[Operation, ...] = (
     AddressAdd(netns="web", link="eth0", address=ip_interface("10.1.0.9/24"), protocol=4),
     RouteAdd(netns="web", to=ip_network("0.0.0.0/0"), via=ip_address("10.1.0.1"), link="eth0", protocol=3),
     NeighborAdd(netns="web", link="eth0", address=ip_address("10.1.0.77"), mac="02:00:00:00:00:77"),
+    AltnameAdd(netns="web", link="eth0", name="theirs"),
 )
 """What HAND_MADE describes, made by somebody else, and a little otherwise."""
 
@@ -197,6 +199,7 @@ def test_what_somebody_made_is_taken_over_as_it_is(site: Site) -> None:
         "route/web/default",
     ]
     assert {each.code for each in proposal.warnings} == {"NS0703"}
+    assert "the next apply removes altname/web/theirs" in {each.message for each in proposal.warnings}
     assert "mtu 1400 -> 1500" in "".join(each.message for each in proposal.warnings)
     assert traits(site) == before
     rest = site.apply(HAND_MADE)

@@ -13,6 +13,7 @@ from netspec.kinds._port_options import PORT_OPTIONS
 from netspec.kinds._skeleton import skeleton
 from netspec.kinds.address import Address
 from netspec.kinds.admission import Admission
+from netspec.kinds.altname import Altname
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.file import File
@@ -112,6 +113,9 @@ PAIR: tuple[Operation, ...] = (
     LinkSet(name="v0", up=True),
     LinkSet(netns="web", name="eth0", up=True),
 )
+OTHER_PAIR: tuple[Operation, ...] = (
+    LinkAdd(name="v1", kind="veth", alias=str(ENDPOINT), group=GROUP, peer=Peer(netns="web", name="eth1")),
+)
 
 EXAMPLES = (
     Example(
@@ -181,7 +185,6 @@ EXAMPLES = (
             peer_ipv6=True,
             promote_secondaries=True,
             peer_txqlen=500,
-            peer_altnames=("front", "the-way-out-of-the-namespace"),
             peer_promisc=True,
             peer_allmulti=True,
         ),
@@ -202,10 +205,14 @@ EXAMPLES = (
             "peer_ipv6": False,
             "promote_secondaries": False,
             "peer_txqlen": 1000,
-            "peer_altnames": ("back", "front"),
             "peer_promisc": False,
             "peer_allmulti": False,
         },
+    ),
+    Example(
+        resource=Altname(mark=ENDPOINT, netns="web", name="the-way-out-of-the-namespace", link="eth0"),
+        ground=(*PAIR, *OTHER_PAIR),
+        variants={"link": "eth1"},
     ),
     Example(
         resource=Port(mark=ENDPOINT, netns="", link="v0", bridge="br0", **USUAL_PORT_OPTIONS),
@@ -347,6 +354,7 @@ KEYS = {
     Netns: Key("netns", "", "web"),
     Bridge: Key("link", "", "br0"),
     Veth: Key("link", "", "v0"),
+    Altname: Key("altname", "web", "the-way-out-of-the-namespace"),
     Port: Key("port", "", "v0"),
     LinkField: Key("field", "", "v0/up"),
     Address: Key("address", "web", "eth0/10.1.0.10/24"),
@@ -370,6 +378,7 @@ TITLES = {
     Netns: "network namespace /run/netns/web",
     Bridge: "bridge",
     Veth: "veth pair to eth0 in web",
+    Altname: "altname the-way-out-of-the-namespace of eth0",
     Port: "port of br0",
     LinkField: "up of v0 on",
     Address: "",

@@ -21,6 +21,7 @@ from netspec.kinds import kinds
 from netspec.kinds._links import hashed_name
 from netspec.kinds.address import Address
 from netspec.kinds.admission import Admission
+from netspec.kinds.altname import Altname
 from netspec.kinds.attached_netns import AttachedNetns
 from netspec.kinds.bridge import Bridge
 from netspec.kinds.file import File
@@ -56,7 +57,7 @@ endpoints:
     hosts: {db: 172.17.0.5}
     sysctls: {net.ipv4.conf.eth0.arp_notify: 1}
     interfaces:
-      eth0: {bridge: br0, address: 172.17.0.2, host_name: to-web, limit: {egress: 20mbit}}
+      eth0: {bridge: br0, address: 172.17.0.2, host_name: to-web, altnames: [front], limit: {egress: 20mbit}}
       eth1: {bridge: br1, address: 172.18.0.2, host_name: to-web1}
   mate: {bridge: br0, address: 172.17.0.3, host_name: to-mate, isolated: true}
 nat:
@@ -95,6 +96,7 @@ BRIDGE, VETH, PORT = Key("link", "", "br0"), Key("link", "", "to-web"), Key("por
 NETNS, ADDRESS = Key("netns", "", "web"), Key("address", "web", "eth0/172.17.0.2/16")
 ROUTE, ELEMENT = Key("route", "web", "default"), Key("element", "", "publish4 tcp . 8080")
 FLOWS, FILE = Key("flows", "", "netspec-default"), Key("file", "web", "hosts")
+ALTNAME = Key("altname", "web", "front")
 NEIGHBOR = Key("neighbor", "web", "eth0/172.17.0.9")
 _IFB = hashed_name("ifb", "default", "web", "eth0")
 IFB, QDISC, REDIRECT = Key("link", "", _IFB), Key("qdisc", "", _IFB), Key("redirect", "", "to-web")
@@ -126,7 +128,7 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (VETH, {"peer_ipv6": False}),
     (VETH, {"promote_secondaries": False}),
     (VETH, {"peer_txqlen": 500}),
-    (VETH, {"peer_altnames": ("front",)}),
+    (ALTNAME, {"link": "eth1"}),
     (VETH, {"peer_promisc": True}),
     (VETH, {"peer_allmulti": True}),
     (VETH, {"up": False}),
@@ -264,7 +266,7 @@ def _kind_at(key: Key) -> type[Resource]:
     """The kind of an object in the table above."""
     of_class: dict[str, type[Resource]] = {
         "field": LinkField, "port": Port, "netns": Netns, "address": Address, "route": Route, "file": File,
-        "neighbor": Neighbor, "qdisc": Qdisc, "redirect": Redirect, "element": NatElement,
+        "neighbor": Neighbor, "qdisc": Qdisc, "redirect": Redirect, "element": NatElement, "altname": Altname,
     }  # fmt: skip
     if key.kind == "link":
         return {"br0": Bridge, "to-web": Veth}.get(key.name, Ifb)

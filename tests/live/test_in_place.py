@@ -34,7 +34,7 @@ endpoints:
     hosts: {db: 172.17.0.5}
     sysctls: {net.ipv4.conf.eth0.arp_notify: 1}
     interfaces:
-      eth0: {bridge: br0, address: 172.17.0.2, host_name: to-web, limit: {egress: 20mbit}}
+      eth0: {bridge: br0, address: 172.17.0.2, host_name: to-web, altnames: [front], limit: {egress: 20mbit}}
       eth1: {bridge: br1, address: 172.18.0.2, host_name: to-web1}
 sysctls:
   net.ipv4.ip_local_port_range: 20000 40000
@@ -47,6 +47,7 @@ BRIDGE, VETH, PORT = Key("link", "", "br0"), Key("link", "", "to-web"), Key("por
 LENT = Key("field", "", "lent0/up")
 NETNS, ADDRESS = Key("netns", "", "web"), Key("address", "web", "eth0/172.17.0.2/16")
 ROUTE, ELEMENT = Key("route", "web", "default"), Key("element", "", "publish4 tcp . 8080")
+ALTNAME = Key("altname", "web", "front")
 FILE = Key("file", "web", "hosts")
 INNER = Key("sysctl", "web", "net.ipv4.conf.eth0.arp_notify")
 NEIGHBOR = Key("neighbor", "web", "eth0/172.17.0.9")
@@ -83,7 +84,7 @@ MOVES: list[tuple[Key, dict[str, Any]]] = [
     (VETH, {"peer_ipv6": False}),
     (VETH, {"promote_secondaries": False}),
     (VETH, {"peer_txqlen": 500}),
-    (VETH, {"peer_altnames": ("front", "the-way-out-of-the-namespace")}),
+    (ALTNAME, {"link": "eth1"}),
     (VETH, {"peer_promisc": True}),
     (VETH, {"peer_allmulti": True}),
     (VETH, {"up": False}),
