@@ -16,6 +16,7 @@ from netspec.kinds.port import Port
 from netspec.kinds.sysctl import Sysctl
 from netspec.kinds.veth import Veth
 from netspec.report.objects import ADD, CHANGE, REBUILD, REMOVE, ObjectChange, brief, is_loaded_again, is_set_again
+from netspec.report.rebuilds import Exchange
 from netspec.report.style import Style
 from netspec.report.words import field_name, field_value, is_derived, words_of
 
@@ -63,13 +64,13 @@ def interrupted(each: ObjectChange) -> Iterator[str]:
         yield f"an unknown number of {connection}s" if cut is None else counted(len(cut), connection)
     elif each.symbol == REBUILD:
         yield "all its connections"
-    elif each.symbol == CHANGE and level is Disruption.RESET and any(_is_beneath(one) for one in each.changes):
+    elif each.symbol == CHANGE and level >= Disruption.RESET and any(_is_beneath(one) for one in each.changes):
         yield "established connections through it"
 
 
 def _is_beneath(change: Change) -> bool:
     """Whether it is about what connection tracking of the host does not see, too: what passes within a bridge."""
-    return change.disruption is Disruption.RESET and not isinstance(change.resource, (NatElement, Admission, Sysctl))
+    return change.disruption >= Disruption.RESET and not isinstance(change.resource, (NatElement, Admission, Sysctl))
 
 
 def _whole(change: Change) -> Iterator[Line]:
@@ -86,12 +87,19 @@ def _details(each: ObjectChange, *, several: bool) -> list[Line]:
     told = [change for change in each.changes if each.drift or not is_loaded_again(change)]
     visible = [change for change in told if not is_derived(change.resource) or _shows_value(change)]
     found = [*_addresses(visible, several=several)] if each.symbol == CHANGE else []
+    beside = Exchange.of(each.changes).beside
     for change in visible:
-        if each.symbol == CHANGE or isinstance(change.resource, (NatElement, NatTable)):
+        if each.symbol == CHANGE or _is_told_of_rebuilt(change) or change.key in beside:
             found += _lines(change, several=several)
     if not found and each.symbol == CHANGE:
         found = list(_why(each.changes) if each.address.startswith("sysctl/") else _counted(each.changes))
     return found
+
+
+def _is_told_of_rebuilt(change: Change) -> bool:
+    """Whether it is no part of a rebuild: what it publishes, and interfaces that live on."""
+    living = change.action is Action.UPDATE and isinstance(change.resource, (Veth, Port))
+    return living or isinstance(change.resource, (NatElement, NatTable))
 
 
 def _shows_value(change: Change) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netspec.core.change import Action, Change, FieldChange
+from netspec.core.change import Action, Change
 from netspec.core.consequence import Consequence, Consequences
 from netspec.core.resource import Disruption, Key, Resource
 from netspec.core.state import State
@@ -12,8 +12,8 @@ from netspec.kinds.admission import Admission
 from netspec.kinds.nat_element import NatElement
 from netspec.kinds.nat_table import NatTable
 from netspec.kinds.port import Port
-from netspec.kinds.veth import Veth
-from netspec.report.words import element_words, field_name, field_value, is_derived, words_of
+from netspec.report.rebuilds import is_rebuilt, reason
+from netspec.report.words import element_words, is_derived, words_of
 
 _ORDER = {"bridge": 0, "endpoint": 1, "nat": 2, "sysctl": 3}
 
@@ -62,40 +62,8 @@ class ObjectChange:
 
     @property
     def reason(self) -> str:
-        """Why it is rebuilt; the first cause, not what went with it."""
-        stuck = [each for change in self.changes for each in change.stuck]
-        if stuck:
-            return "; ".join(_moved(self.resource_of(each), each) for each in stuck)
-        renamed = self._renamed()
-        own = [change.reason for change in self.changes if change.reason]
-        causes = [reason for reason in own if not reason.startswith("goes with")]
-        return renamed or (causes or own or [""])[0]
-
-    def resource_of(self, field_change: FieldChange) -> Resource:
-        """The resource that a field is of."""
-        return next(change.resource for change in self.changes if field_change in change.fields)
-
-    def _renamed(self) -> str:
-        """A pair that goes, and another one that comes for it."""
-        gone = [each.before for each in self.changes if each.action is Action.DELETE and isinstance(each.before, Veth)]
-        made = [each.after for each in self.changes if each.action is Action.CREATE and isinstance(each.after, Veth)]
-        if len(gone) != 1 or len(made) != 1:
-            return ""
-        old, new = gone[0], made[0]
-        assert isinstance(old, Veth), "those are gone"
-        assert isinstance(new, Veth), "those are made"
-        for what, before, after in (
-            ("interface", old.peer_name, new.peer_name),
-            ("host name", old.name, new.name),
-        ):
-            if before != after:
-                return f"its {what} changes: {before} -> {after}"
-        return ""
-
-
-def _moved(resource: Resource, each: FieldChange) -> str:
-    before, after = (field_value(resource, each, value) for value in (each.before, each.after))
-    return f"its {field_name(resource, each)} changes: {before} -> {after}"
+        """Why it is rebuilt."""
+        return reason(self.changes)
 
 
 TABLE = "nat"
@@ -150,10 +118,7 @@ def _symbol(each: ObjectChange, *, in_spec: bool, in_kernel: bool) -> str:
         and not (each.address.startswith("sysctl/") and _moves(each.changes))
     ):
         return ADD  # what stands there is a stranger's, and in the way
-    grounds = [change for change in each.changes if change.key.kind in ("netns", "link")]
-    done = {change.action for change in grounds}
-    renamed = {Action.CREATE, Action.DELETE} <= done and not done & {Action.UPDATE}
-    return REBUILD if Action.REPLACE in done or (renamed and len(grounds) == 2) else CHANGE
+    return REBUILD if is_rebuilt(each.changes) else CHANGE
 
 
 def _moves(changes: Iterable[Change]) -> bool:

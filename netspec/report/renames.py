@@ -1,6 +1,6 @@
 """Renames that a plan would carry out as deletions and creations: what goes looks like what comes for it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from netspec.core.change import Action
@@ -14,6 +14,7 @@ from netspec.kinds.route import Route
 from netspec.kinds.rule import Rule
 from netspec.kinds.veth import Veth
 from netspec.report.objects import ADD, REBUILD, REMOVE, ObjectChange
+from netspec.report.rebuilds import Exchange
 from netspec.report.words import is_derived
 
 GROUNDS = ("link", "netns")
@@ -120,8 +121,11 @@ def _under_other_names(objects: Iterable[ObjectChange]) -> Iterator[Suggestion]:
     for each in objects:
         if each.symbol != REBUILD or not each.address.startswith("endpoint/"):
             continue
-        for kind in GROUNDS:
-            actions = sorted(change.action for change in each.changes if change.key.kind == kind)
-            if Action.CREATE in actions and actions.count(Action.CREATE) == actions.count(Action.DELETE):
-                yield Suggestion(each.address, each.address)
-                break
+        actions = [[change.action for change in each.changes if change.key.kind == kind] for kind in GROUNDS]
+        if any(map(_is_renamed, actions)) and Exchange.of(each.changes).unambiguous:
+            yield Suggestion(each.address, each.address)
+
+
+def _is_renamed(actions: Sequence[Action]) -> bool:
+    """Whether as many go as come."""
+    return Action.CREATE in actions and actions.count(Action.CREATE) == actions.count(Action.DELETE)

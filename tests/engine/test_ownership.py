@@ -546,6 +546,31 @@ def test_what_is_alike_is_not_suggested_where_it_could_be_either(in_memory: Site
     ]
 
 
+TWO = edited(MANY, ("      back0: {bridge: br-back,", "      back0: {bridge: br-back, host_name: to-back,"))
+OTHER_NAMES = {
+    "two host names": ((("to-proxy", "to-px"), ("to-back", "to-bk")), True),
+    "a host name and an interface": ((("to-proxy", "to-px"), ("back0:", "bk0:")), False),
+    "host names change places": (
+        (("to-proxy", "x"), ("to-back", "to-proxy"), ("host_name: x", "host_name: to-back")),
+        False,
+    ),
+    "another MAC beside": ((("to-proxy", "to-px"), ("mtu: 8000", "mtu: 7000")), True),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_what_is_suggested_for_several_interfaces_can_be_done(in_memory: Site, name: str) -> None:
+    """Other names of several of them, as long as it is clear which is which."""
+    edits, can_be_done = OTHER_NAMES[name]
+    in_memory.apply(TWO)
+    after = edited(TWO, *edits)
+
+    assert suggested(in_memory.propose(after)) == (["netspec move endpoint/proxy"] if can_be_done else [])
+    if can_be_done:
+        assert rebuilt(moved(in_memory, after, "endpoint/proxy", "endpoint/proxy"))
+        assert in_memory.steps(after) == []
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_a_stack_is_found_by_its_marks_alone(in_memory: Site, name: str) -> None:
     """State and run directories are lost: the plan is empty, and destroying leaves the host as it was."""

@@ -10,6 +10,7 @@ from netspec.counting import counted
 from netspec.kernel.operations import AddressDelete, ElementAdd, LinkSet, Operation, RouteDelete, TableDelete
 from netspec.kinds._contract import PROTOCOL
 from netspec.report.plan import render
+from netspec.report.plan_json import plan_document
 from netspec.report.style import Style
 from tests.report.plans import Deed, view
 from tests.specs import BASE, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, edited
@@ -142,6 +143,74 @@ GOLDEN = [
         ("  ~ nat  spec.yaml:11\n      - masquerade 10.1.0.0/24\n      + snat 10.1.0.0/24 -> 192.0.2.4\n"),
     ),
 ]
+
+
+PLAIN_TWO = "eth0: {bridge: x}, eth1: {bridge: y}"
+NAMED_TWO = "eth0: {bridge: x, host_name: h1}, eth1: {bridge: y, host_name: h2}"
+INTERFACES = {
+    "two host names": (PLAIN_TWO, NAMED_TWO),
+    "host names change places": (NAMED_TWO, "eth0: {bridge: x, host_name: h2}, eth1: {bridge: y, host_name: h1}"),
+    "two interfaces": (PLAIN_TWO, "eth7: {bridge: x}, eth8: {bridge: y}"),
+    "one for two": (PLAIN_TWO, "eth7: {bridge: x}"),
+    "another MAC beside": (PLAIN_TWO, 'eth0: {bridge: x, host_name: h1}, eth1: {bridge: y, mac: "02:00:00:00:00:07"}'),
+    "another bridge beside": (PLAIN_TWO, "eth0: {bridge: x, host_name: h1}, eth1: {bridge: x}"),
+    "one goes beside": (PLAIN_TWO, "eth0: {bridge: x, host_name: h1}"),
+    "one comes beside": (PLAIN_TWO, "eth0: {bridge: x, host_name: h1}, eth1: {bridge: y}, eth2: {bridge: y}"),
+    "same host name inside another": (NAMED_TWO, "eth0: {bridge: x, host_name: h1}, eth7: {bridge: y, host_name: h2}"),
+    "a limit comes beside": (PLAIN_TWO, "eth0: {bridge: x, host_name: h1}, eth1: {bridge: y, limit: {egress: 9mbit}}"),
+}
+REASONS = {
+    "two host names": (
+        "the host name of eth0 changes: veth1a0c5e0 -> h1; the host name of eth1 changes: vethc2feef1 -> h2"
+    ),
+    "host names change places": "the host name of eth0 changes: h1 -> h2; the host name of eth1 changes: h2 -> h1",
+    "two interfaces": "its interfaces change: eth0, eth1 -> eth7, eth8",
+    "one for two": "its interfaces change: eth0, eth1 -> eth7",
+    "same host name inside another": "its interface changes: eth1 -> eth7",
+}
+BESIDE = {
+    "another MAC beside": "mac of eth1 02:e1:e0:67:a3:35 -> 02:00:00:00:00:07",
+    "another bridge beside": "bridge of vethc2feef1 y -> x",
+    "one goes beside": "- veth pair to eth1 in web",
+    "one comes beside": "+ veth pair to eth2 in web",
+}
+
+
+def with_interfaces(interfaces: str) -> str:
+    """A spec with an endpoint that has these."""
+    bridges = "bridges: {x: {subnets: [10.1.0.0/24]}, y: {subnets: [10.2.0.0/24]}}"
+    return f"netspec: 1\n{bridges}\nendpoints: {{web: {{interfaces: {{{interfaces}}}}}}}\n"
+
+
+@pytest.mark.parametrize("name", INTERFACES)
+def test_what_is_made_anew_is_a_rebuild(name: str) -> None:
+    """However many interfaces are, and whatever happens to the others: in its line, its lines, the sum and JSON."""
+    before, after = (with_interfaces(each) for each in INTERFACES[name])
+    found = view(before, after)
+    text = render(found)
+    reason = REASONS.get(name, "its host name changes: veth1a0c5e0 -> h1")
+
+    assert f"  ! endpoint/web              rebuilt: {reason}  spec.yaml:3\n" in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "interrupts all its connections" in lines
+    assert BESIDE.get(name, "interrupts all its connections") in lines
+    assert "0 to change, 1 to rebuild" in text
+    summary = plan_document(found, ())["summary"]
+    assert (summary["change"], summary["rebuild"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (PLAIN_TWO, "eth0: {bridge: x, limit: {egress: 9mbit}}"),
+        ("eth0: {bridge: x, limit: {egress: 9mbit}}", PLAIN_TWO),
+        (PLAIN_TWO, "eth0: {bridge: x}"),
+        ("eth0: {bridge: x}", PLAIN_TWO),
+    ],
+)
+def test_what_goes_or_comes_alone_is_no_rebuild(before: str, after: str) -> None:
+    """Limits have links of their own; theirs are not the object's."""
+    assert "1 to change, 0 to rebuild" in render(view(with_interfaces(before), with_interfaces(after)))
 
 
 @pytest.mark.parametrize(("name", "before", "after", "wanted"), GOLDEN, ids=[each[0] for each in GOLDEN])
