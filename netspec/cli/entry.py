@@ -198,8 +198,13 @@ def _complaint(error: Exception) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "netspec"
     said = getattr(error, "format_message", lambda: str(error))()
-    words = said[:1].lower() + said[1:].rstrip(".")
+    message = getattr(error, "message", "") or ""
+    words = _uncapitalized(said.replace(message, _uncapitalized(message.removeprefix("Value error, "))).rstrip("."))
     return f"{words}{'' if words.endswith('?') else '.'} See: {path} --help"
+
+
+def _uncapitalized(words: str) -> str:
+    return words[:1].lower() + words[1:]
 
 
 def _unforeseen(error: Exception, words: list[str]) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from netspec.core.change import Action, Change, diff, field_changes
+from netspec.core.change import Action, Change, FieldChange, diff, field_changes
 from netspec.core.plan import make_plan
 from netspec.core.resource import Key, Mark, Resource
 from netspec.core.state import State, owned_by
@@ -14,6 +14,7 @@ from netspec.engine.marking import marked
 from netspec.engine.observation import observed_state
 from netspec.engine.reconciler import Proposal, Reconciler
 from netspec.kernel.snapshot import Scope, Snapshot
+from netspec.kinds._field_words import moves_of, value_words
 from netspec.kinds.address import Address
 from netspec.kinds.file import File
 from netspec.kinds.nat_element import NatElement
@@ -180,10 +181,15 @@ def _mismatches(differences: list[Change], intent: Intent) -> Iterator[Diagnosti
     """What the next apply would have to rebuild."""
     for change in differences:
         if change.action is Action.REPLACE and not change.reason.startswith("goes with"):
-            values = ", ".join(f"{each.name} is {each.before}, not {each.after}" for each in change.stuck)
+            values = ", ".join(_mismatch(change.resource, each) for each in change.stuck)
             message = f"{change.key} is not what the spec says: {values or change.reason}"
             hint = "change the spec, or remove it: an apply would have to rebuild it"
             yield _refusal(intent, change.resource, "NS0702", message, hint)
+
+
+def _mismatch(resource: Resource, each: FieldChange) -> str:
+    found, wanted = (value_words(resource, each.name, value) for value in (each.before, each.after))
+    return f"{each.name} is {found}, not {wanted}"
 
 
 def _to_come(differences: list[Change], intent: Intent) -> Iterator[Diagnostic]:
@@ -192,8 +198,7 @@ def _to_come(differences: list[Change], intent: Intent) -> Iterator[Diagnostic]:
         if change.action is Action.DELETE:
             message, what = f"the next apply removes {change.key}", "it"
         elif change.action is Action.UPDATE and change.fields:
-            values = ", ".join(f"{each.name} {each.before} -> {each.after}" for each in change.fields)
-            message, what = f"the next apply changes {change.key}: {values}", "a value"
+            message, what = f"the next apply changes {change.key}: {', '.join(moves_of(change))}", "a value"
         else:
             continue
         hint = f"to keep {what}, write it into the spec, where it has a key for it"

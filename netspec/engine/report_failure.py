@@ -10,6 +10,7 @@ from netspec.engine.executor import NotConverged, Refusal, Restoration, StepRefu
 from netspec.engine.obstacles import PlaceOf
 from netspec.errors import ApplyFailed, Interrupted, NetspecError, NotRestored
 from netspec.kernel.port import KernelError
+from netspec.kinds._field_words import moves_of
 
 SHOWN = 20
 
@@ -114,5 +115,5 @@ def _listed(changes: Iterable[Change]) -> str:
 
 def words_of(change: Change) -> str:
     """A change in a line: `update link/br0 (mtu 1500 -> 1450)`."""
-    fields = ", ".join(f"{each.name} {each.before} -> {each.after}" for each in change.fields)
+    fields = ", ".join(moves_of(change))
     return f"{change.action} {change.key}" + (f" ({fields})" if fields else "")

@@ -18,7 +18,7 @@ from netspec.kinds.veth import Veth
 from netspec.report.objects import ADD, CHANGE, REBUILD, REMOVE, ObjectChange, brief, is_loaded_again, is_set_again
 from netspec.report.rebuilds import Exchange
 from netspec.report.style import Style
-from netspec.report.words import field_name, field_value, is_derived, words_of
+from netspec.report.words import field_move, field_name, field_value, is_derived, words_of
 
 _MARKS = frozenset({"alias", "group", "marked"})
 """Fields that only say whose an object is."""
@@ -133,8 +133,7 @@ def _lines(change: Change, *, several: bool) -> Iterator[Line]:
     if change.action is Action.REPLACE and isinstance(change.resource, NatTable):
         return
     for field in _shown(change):
-        before, after = (field_value(change.resource, field, value) for value in (field.before, field.after))
-        yield Line(f"{before} -> {after}", _label(change, field, several=several))
+        yield Line(field_move(change.resource, field), _label(change, field, several=several))
     if change.fields and all(field.name in _MARKS for field in change.fields):
         yield Line(f"set on {change.key}", "mark")
 

@@ -7,6 +7,7 @@ from netspec.counting import counted
 from netspec.report.objects import ObjectChange
 from netspec.report.plan import PlanView
 from netspec.report.style import PLAIN, Style
+from netspec.report.words import field_value
 
 _WHAT = {"alias": "mark", "group": "mark", "marked": "mark"}
 
@@ -44,6 +45,8 @@ def _fields(change: Change) -> str:
     if change.action in (Action.CREATE, Action.DELETE):
         return f"  {change.action}"
     told = dict.fromkeys(
-        f"{each.name} {each.before} -> {each.after}" for each in change.fields if each.name not in _WHAT
+        f"{each.name} {' -> '.join(field_value(change.resource, each, value) for value in (each.before, each.after))}"
+        for each in change.fields
+        if each.name not in _WHAT
     )
     return f"  {', '.join(told)}" if told else ""

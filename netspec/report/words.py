@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from netspec.core.change import FieldChange
 from netspec.core.resource import Resource
+from netspec.kinds._field_words import value_words
 from netspec.kinds.address import Address
 from netspec.kinds.admission import Admission
 from netspec.kinds.altname import Altname
@@ -20,6 +21,7 @@ _DERIVED = re.compile(
 )
 """Sets whose elements follow from others or from the table: of interest where nothing else changes."""
 _OUT = re.compile(r"(masquerade|snat)[46]_out")
+_ROUTE_WORDS: Mapping[str, str] = {"link": "dev"}
 _NAMES: Mapping[str, str] = {
     "addr_gen_mode": "IPv6 link-local",
     "alive": "namespace",
@@ -28,10 +30,6 @@ _NAMES: Mapping[str, str] = {
     "netns": "namespace",
     "peer_name": "interface",
     "peer_netns": "namespace",
-}
-_VALUES: Mapping[str, Mapping[object, str]] = {
-    "addr_gen_mode": {0: "automatic", 1: "none"},
-    "alive": {False: "dead", True: "alive"},
 }
 ACCESS = {"goto published": "published ports", "goto apart": "published ports", "goto routed": "routed"}
 ACCESS |= {"accept": "open", "drop": "closed"}
@@ -57,7 +55,8 @@ def words_of(resource: Resource, *, several: bool = False) -> str:
             name, value = element_words(resource)
             return f"{name} -> {value}" if value else name
         case Route():
-            return f"{route_name(resource)} {f'via {resource.via}' if resource.via else f'dev {resource.link}'}"
+            straight = resource.link and not resource.via
+            return f"{route_name(resource)} {f'dev {resource.link}' if straight else resource.title()}"
     return resource.title() or str(resource.key())
 
 
@@ -110,17 +109,16 @@ def field_value(resource: Resource, field: FieldChange, value: object) -> str:
     """The value of a field as people say it."""
     if isinstance(resource, Admission):
         return "as before" if value == field.before else "as written"
-    if isinstance(resource, NatElement):
+    if isinstance(resource, NatElement) and field.name == "value":
         return _element_value(resource, str(value))
-    if isinstance(resource, Route):
-        preposition = ("dev " if field.name == "link" else "via ") if value == field.before else ""
-        return f"{preposition}{value}" if value else "none"
-    known = _VALUES.get(field.name.removeprefix("peer_"), {})
-    if value in known:
-        return known[value]
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "none" if value in (None, "") else " ".join(str(value).split())
+    return value_words(resource, field.name, value)
+
+
+def field_move(resource: Resource, field: FieldChange) -> str:
+    """From what to what a field goes; of a route, which is called by where it leads, with what it is that goes."""
+    before, after = (field_value(resource, field, value) for value in (field.before, field.after))
+    what = f"{_ROUTE_WORDS.get(field.name, field.name)} " if isinstance(resource, Route) else ""
+    return f"{what}{before} -> {after}"
 
 
 def _element_value(element: NatElement, value: str) -> str:

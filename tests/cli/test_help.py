@@ -63,6 +63,34 @@ def test_the_usage_of_sandbox_shows_where_a_command_goes() -> None:
         ("plan --frob", "netspec: no such option: --frob. See: netspec plan --help\n"),
         ("plan a b", "netspec: got unexpected extra argument(s) (b). See: netspec plan --help\n"),
         ("--stack", "netspec: option '--stack' requires an argument. See: netspec --help\n"),
+        (
+            "test --annotations x",
+            (
+                "netspec: invalid value for '--annotations': 'x' is not one of 'auto', 'github', 'gitlab', 'none'. "
+                "See: netspec test --help\n"
+            ),
+        ),
+        (
+            "--output x plan",
+            (
+                "netspec: invalid value for '--output' (env var: 'NETSPEC_OUTPUT'): 'x' is not one of 'text', 'json'. "
+                "See: netspec --help\n"
+            ),
+        ),
+        (
+            "plan --max-disruption x",
+            (
+                "netspec: invalid value for '--max-disruption': 'x' is not one of 'none', 'live', 'reset', 'flap', "
+                "'rebuild', 'lockout-risk'. See: netspec plan --help\n"
+            ),
+        ),
+        (
+            "--keep-generations 0 plan",
+            (
+                "netspec: invalid value for '--keep-generations' (env var: 'NETSPEC_KEEP_GENERATIONS'): "
+                "input should be greater than or equal to 1. See: netspec --help\n"
+            ),
+        ),
         ("-q", "netspec: missing command. See: netspec --help\n"),
         ("schema frob", f'netspec: there is no schema "frob"; there are {SCHEMAS}.\n'),
         ("sandbox a.yaml ls", "netspec: write -- before the command: netspec sandbox a.yaml -- ls\n"),

@@ -2,16 +2,25 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 
 import pytest
 
+from netspec.core.change import Action, diff
+from netspec.core.plan import Plan
+from netspec.core.resource import compared_fields
 from netspec.counting import counted
+from netspec.engine.report_failure import words_of
 from netspec.kernel.operations import AddressDelete, ElementAdd, LinkSet, Operation, RouteDelete, TableDelete
 from netspec.kinds._contract import PROTOCOL
-from netspec.report.plan import render
+from netspec.kinds.bridge import Bridge
+from netspec.kinds.netns import Netns
+from netspec.report import ownership
+from netspec.report.plan import PlanView, render
 from netspec.report.plan_json import plan_document
 from netspec.report.style import Style
+from tests.kinds.examples import BY_KIND, EXAMPLES, STACK, Example
 from tests.report.plans import Deed, view
 from tests.specs import BASE, DUAL, EDITS, EMPTY, MANY, PORTS, SYSCTLS, Edit, edited
 
@@ -211,6 +220,74 @@ def test_what_is_made_anew_is_a_rebuild(name: str) -> None:
 def test_what_goes_or_comes_alone_is_no_rebuild(before: str, after: str) -> None:
     """Limits have links of their own; theirs are not the object's."""
     assert "1 to change, 0 to rebuild" in render(view(with_interfaces(before), with_interfaces(after)))
+
+
+OF_ROUTES = """netspec: 1
+bridges: {x: {subnets: [10.60.0.0/16]}}
+endpoints:
+  web:
+    bridge: x
+    routes:
+      - {to: 10.151.0.0/16, nexthops: [{via: 10.60.0.7, weight: 3}, {via: 10.60.0.8}]}
+      - {to: 10.166.0.0/16, type: blackhole}
+      - {to: 10.167.0.0/16, via: 10.60.0.9}
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "line"),
+    [
+        (("weight: 3", "weight: 5"), "nexthops via 10.60.0.7 dev eth0 weight 3, via 10.60.0.8 dev eth0 weight 1 -> "),
+        (("blackhole", "prohibit"), "route to 10.166.0.0/16  type blackhole -> prohibit"),
+        (("via: 10.60.0.9", "via: 10.60.0.9, scope: site"), "route to 10.167.0.0/16  scope global -> site"),
+        (("via: 10.60.0.9", "via: 10.60.0.9, mtu: 1400"), "route to 10.167.0.0/16  mtu none -> 1400"),
+        (("10.166.0.0/16", "10.168.0.0/16"), "+ route to 10.168.0.0/16 blackhole"),
+        (("10.151.0.0/16", "10.152.0.0/16"), "+ route to 10.152.0.0/16 via 10.60.0.7 weight 3, 10.60.0.8 weight 1"),
+    ],
+)
+def test_a_route_says_what_of_it_changes(edit: tuple[str, str], line: str) -> None:
+    """By name, with the values that the spec has."""
+    assert line in body(OF_ROUTES, edited(OF_ROUTES, edit))
+
+
+PYTHONIC = re.compile(
+    r"\w\(\w+=|\('|\(\)|IPv[46]\w+\(|\b(None|True|False)\b|\bb'|<\w+[ .:]|frozenset|\[|\{| $", re.MULTILINE
+)
+"""What only Python writes so; and the end of a line at which a value is missing."""
+BESIDE_IT = {each.key(): each for each in (BY_KIND[Netns].resource, BY_KIND[Bridge].resource)}
+"""What is as it shall be: with it, an object of which something comes or goes is changed."""
+VARIED = [
+    pytest.param(example, rule.name, id=f"{type(example.resource).__name__}.{rule.name}")
+    for example in EXAMPLES
+    for rule in compared_fields(type(example.resource))
+]
+
+
+@pytest.mark.parametrize(("example", "name"), VARIED)
+def test_no_field_is_shown_as_python_has_it(example: Example, name: str) -> None:
+    """Each field of every kind, there and back, in short and at length, and where the change is told in a line."""
+    sides = example.resource, example.varied(name)
+    for before, after in (sides, sides[::-1]):
+        key = before.key()
+        changes = diff({key: after}, {key: before}, lambda _: False)
+        found = PlanView(host="host", stack=STACK, plan=Plan(changes), desired={key: after}, observed={key: before})
+        adopted = replace(found, plan=Plan(tuple(replace(each, action=Action.ADOPT) for each in changes)))
+        texts = [render(found), render(found, verbose=True), ownership.render(adopted, verbose=True)]
+        texts += [words_of(each) for each in changes]
+        assert [each for each in texts if PYTHONIC.search(each)] == []
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example.resource).__name__)
+def test_no_object_is_shown_as_python_has_it(example: Example) -> None:
+    """Each variant that comes or goes, or that stands beside others that change."""
+    for each in (example.resource, *(example.varied(name) for name in example.variants)):
+        key = each.key()
+        for desired, observed in (({key: each}, {}), ({}, {key: each})):
+            changes = diff(desired, observed, lambda _: True)
+            found = PlanView(host="host", stack=STACK, plan=Plan(changes), desired=desired, observed=observed)
+            texts = [render(found), render(found, verbose=True), *(words_of(change) for change in changes)]
+            texts.append(render(replace(found, desired={**desired, **BESIDE_IT}, observed={**observed, **BESIDE_IT})))
+            assert [text for text in texts if PYTHONIC.search(text)] == []
 
 
 @pytest.mark.parametrize(("name", "before", "after", "wanted"), GOLDEN, ids=[each[0] for each in GOLDEN])
