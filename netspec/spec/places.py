@@ -22,8 +22,8 @@ Path = tuple[str | int, ...]
 NO_KEY = "\0"
 """The step to what stands below a list, a mapping or an alias in the place of a key."""
 
-# What YAML takes for the end of a line; str.splitlines takes more.
-_BREAK = re.compile("[\r\n\x85\u2028\u2029]")
+# What YAML 1.2 takes for the end of a line; str.splitlines takes more.
+_BREAK = re.compile("[\r\n]")
 
 
 # The same in Python, and slower, where PyYAML was built without libyaml.

@@ -15,7 +15,7 @@ from netspec.spec.faults import Faults, shortened
 from netspec.spec.places import DEEPEST, MOST_VALUES, NO_KEY, Event, Path, Spot, parser, place_of
 from netspec.spec.scalars import deceptive, named, plain
 from netspec.spec.source import SourceFile
-from netspec.spec.syntax import TAGS, TOO_DEEP, syntax_error
+from netspec.spec.syntax import TAGS, TOO_DEEP, doubtful, syntax_error
 
 MOST_ALIASED = 200_000
 """Values that anchors add to a file where they are used."""
@@ -94,6 +94,14 @@ class _Reader:
         }
 
     def read(self) -> Content:
+        # With these the parser would read what is no part of the spec, or tell another place.
+        for found in doubtful(self._file):
+            self._fault(found)
+        if () not in self._content.left_out:
+            self._parse()
+        return self._content
+
+    def _parse(self) -> None:
         following, takers = parser(self._file.text).get_event, self._takers
         try:
             while (event := following()) is not None:
@@ -111,7 +119,6 @@ class _Reader:
                 self._content.data = self._frames[0].data
         except _Stop:
             self._content.left_out.add(())
-        return self._content
 
     def _document(self, event: Event) -> None:
         self._documents += 1

@@ -18,11 +18,9 @@ _FIRST_OF_NUMBERS = frozenset("+-.0123456789")
 _BASES = {"0o": 8, "0x": 16}
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-# Control characters, halves of surrogate pairs, and what turns the direction of the text that follows:
-# what is read would not be what is shown.
-_DECEPTIVE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
+# Control characters, halves of surrogate pairs, what ends a line for some and not for others, and what turns the
+# direction of the text that follows: what is read would not be what is shown.
+_DECEPTIVE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def plain(text: str) -> Scalar:

@@ -144,9 +144,9 @@ def _decoded(name: str, content: bytes) -> SourceFile:
 
 def _byte_place(name: str, content: bytes, at: int) -> Place:
     """Line and column of a byte; columns count characters as far as what precedes is text."""
-    start = content.rfind(b"\n", 0, at) + 1
-    before = content[start:at].decode("utf-8-sig", errors="replace")
-    return Place(name, content.count(b"\n", 0, at) + 1, len(before) + 1)
+    lines = content[:at].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+    before = lines[-1].decode("utf-8-sig", errors="replace")
+    return Place(name, len(lines), len(before) + 1)
 
 
 def _error(code: str, message: str, hint: str = "", place: Place | None = None) -> SpecError:

@@ -1,6 +1,7 @@
 """What the YAML parser complains about, in sentences a user can act on."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -38,6 +39,8 @@ _SENTENCES = (
     ("<document start>", "this stands after the end of the document", "leave the ... line away"),
 )
 _UNREADABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+
+_DOUBTFUL = re.compile("[\x85\u2028\u2029\ufeff]")
 
 
 def syntax_error(file: SourceFile, error: yaml.YAMLError, inside: Event | None = None) -> Diagnostic:
@@ -83,7 +86,22 @@ def _unreadable(file: SourceFile, error: yaml.YAMLError) -> Diagnostic:
     if match is None:
         reason = getattr(error, "reason", None) or type(error).__name__
         return Diagnostic("NS0106", f"this is not YAML: {reason}", Place(file.name, 1, 1))
-    start = max(file.text.rfind("\n", 0, match.start()), file.text.rfind("\r", 0, match.start())) + 1
-    line = len(re.findall("\r\n|[\r\n]", file.text[: match.start()])) + 1
-    message = f"the invisible character {named(match[0])} stands here"
+    return _invisible(file, match, f"the invisible character {named(match[0])} stands here")
+
+
+def doubtful(file: SourceFile) -> Iterator[Diagnostic]:
+    """Each character that moves lines or columns for the parser, and does not for YAML 1.2, wherever it stands.
+
+    It ends a line, so that the rest of a comment is read; or it is a byte order mark, which a line may begin with.
+    """
+    for match in () if file.text.isascii() else _DOUBTFUL.finditer(file.text):
+        why = "" if match[0] == "\ufeff" else ", at which some programs end the line"
+        yield _invisible(file, match, f"the invisible character {named(match[0])} stands here{why}")
+
+
+def _invisible(file: SourceFile, match: re.Match[str], message: str) -> Diagnostic:
+    """At a character that the parser has no mark of."""
+    before = file.text[: match.start()]
+    start = max(before.rfind("\n"), before.rfind("\r")) + 1
+    line = before.count("\n") + before.count("\r") - before.count("\r\n") + 1
     return Diagnostic("NS0116", message, Place(file.name, line, match.start() - start + 1), "remove it")

@@ -90,6 +90,7 @@ def test_other_values(text: str, wanted: object) -> None:
         ("a: 1\n---\nb: 2", "NS0108"), ("--- {}\n---\n", "NS0108"), ("[]", "NS0107"), ("x", "NS0107"), ("~", "NS0107"),
         ("--- |\n x", "NS0107"), ("a: \x07", "NS0116"), ("a: \x1b[31m", "NS0116"), ("a: \u202e", "NS0116"),
         ("a: \u2066", "NS0116"), ('a: "\\0"', "NS0116"), ('"\\e": 1', "NS0116"), ("# \x01\na: 1", "NS0116"),
+        ('a: "\\N"', "NS0116"), ('a: "\\L"', "NS0116"), ('"\\P": 1', "NS0116"),
         ('a: "\\ud800"', "NS0106"), ("a:\n\tb: 1", "NS0106"), ("a: b: c", "NS0106"), ("a: 'x", "NS0106"),
         ("a: [", "NS0106"),
         ("%YAML 2.0\n--- {}", "NS0106"), ("# only this", "NS0105"), ("---\n...\n", "NS0107"),
@@ -98,6 +99,42 @@ def test_other_values(text: str, wanted: object) -> None:
 def test_texts_that_are_refused(text: str, code: str) -> None:
     """Each with its code, and with one complaint."""
     assert codes(text) == [code]
+
+
+WHERE = [
+    "# x{}a: 2",
+    "a: 1 # x{}",
+    "a: x{}y",
+    "a: 'x{}y'",
+    'a: "x{}y"',
+    "a: |\n  x{}  y",
+    "a{}b: 1",
+    "{}a: 1",
+    "a: [x,{}y]",
+]
+
+
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029", "\ufeff"])
+@pytest.mark.parametrize("around", WHERE)
+def test_no_text_is_hidden_by_what_moves_lines_or_columns(around: str, character: str) -> None:
+    """A comment ends with its line, whatever a parser of YAML 1.1 takes for its end; no mark stands within a text."""
+    text = f"b: 1\rc: 2\r\n\n{around.format(character)}\n"
+    (found,) = tree(text).faults.found
+    before = around[: around.index("{}")]
+
+    assert found.code == "NS0116"
+    assert f"the invisible character U+{ord(character):04X} stands here" in found.message
+    assert found.hint == "remove it"
+    assert found.place is not None
+    assert found.place.line == 4 + before.count("\n")
+    assert found.place.column == len(before.rpartition("\n")[2]) + 1
+
+
+@pytest.mark.parametrize("space", ["\xa0", "\u1680", "\u2003", "\u200b", "\u202f", "\u205f", "\u2060", "\u3000"])
+def test_only_spaces_tabs_and_line_ends_separate(space: str) -> None:
+    """Other white space is text of the word that it touches, and moves no place."""
+    assert tree(f"a: {space}x\nb:\n  {space}c: 1\n# {space}d: 2\n").data == {"a": f"{space}x", "b": {f"{space}c": 1}}
+    assert str(tree(f"# {space}\ra: 1\r\nb: {space}x\n").place(("b",))) == "a.yaml:3:4"
 
 
 def test_quoted_merge_signs_are_keys() -> None:

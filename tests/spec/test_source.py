@@ -57,6 +57,8 @@ def test_texts_that_are_taken(content: bytes) -> None:
         (b"\xef\xbb\xbfnetspec: \xff\n", "NS0104]: byte 12 (0xff) is not UTF-8\n  --> a.yaml:1:10\n"),
         ("netspec: 1\n".encode("utf-16"), "NS0104]: byte 3 is zero: this is not a text file\n  --> a.yaml:1:4\n"),
         (b"netspec: 1\n\0", "NS0104]: byte 11 is zero: this is not a text file\n  --> a.yaml:2:1\n"),
+        (b"netspec: 1\r\r# \xff\r", "NS0104]: byte 14 (0xff) is not UTF-8\n  --> a.yaml:3:3\n"),
+        (b"netspec: 1\r\n\r# \0", "NS0104]: byte 15 is zero: this is not a text file\n  --> a.yaml:3:3\n"),
         (b"netspec: 1\n# \xed\xa0\x80\n", "NS0104]: byte 13 (0xed) is not UTF-8\n  --> a.yaml:2:3\n"),
     ],
 )
