@@ -10,7 +10,7 @@ from netspec.kernel.operations import Address
 from netspec.kernel.probes import PING
 from netspec.kinds._contract import SpecModel
 from netspec.kinds._patterns import IP, NAME, whole
-from netspec.kinds._types import Switch, ip_address, object_name, text, wrong
+from netspec.kinds._types import EXACTLY, Switch, ip_address, object_name, text, wrong
 
 HOST, OUTSIDE = "host", "outside"
 DEFAULT_WITHIN = 3.0
@@ -152,7 +152,7 @@ class CheckSpec(SpecModel):
     """What must become of it: an answer, a refusal, or silence."""
     source: Literal["client", "gateway"] | None = None
     """The address that the target must see: the client's own, or that of the host on the target's segment."""
-    family: Literal[4, 6] | None = None
+    family: Annotated[Literal[4, 6], EXACTLY] | None = None
     """The IP version; every one that both sides have unless said."""
     within: Within = DEFAULT_WITHIN
     """How long an answer may take, and how long silence must last."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from netspec.kinds._contract import SpecModel
-from netspec.kinds._types import text, wrong
+from netspec.kinds._types import Switch, text, wrong
 from netspec.kinds.route import IPV6_METRIC
 from netspec.kinds.veth import USUAL_QUEUE
 
@@ -54,9 +54,9 @@ class InterfaceKeys(SpecModel):
     """Length of its transmit queue in packets."""
     altnames: tuple[Altname, ...] = ()
     """Further names of it."""
-    allmulti: bool = False
+    allmulti: Switch = False
     """Whether it takes all multicast packets."""
-    promisc: bool = False
+    promisc: Switch = False
     """Whether it takes packets for others."""
 
     @model_validator(mode="after")

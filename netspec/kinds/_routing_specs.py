@@ -10,7 +10,7 @@ from netspec.kernel.operations import Address, Network
 from netspec.kinds import _types
 from netspec.kinds._contract import SpecModel
 from netspec.kinds._patterns import CIDR, IP, MAC, whole
-from netspec.kinds._types import IpAddress, LinkName, text, wrong
+from netspec.kinds._types import IpAddress, LinkName, Switch, text, wrong
 from netspec.kinds.rule import ALL_BITS
 
 MAIN, LOCAL = 254, 255
@@ -144,7 +144,7 @@ class RouteSpec(SpecModel):
     """What becomes of packets: sent on, dropped, or refused with one of two messages."""
     mtu: Annotated[int, Field(strict=True, ge=68, le=65535)] | None = None
     """MTU of the way in bytes, where it is less than the link's."""
-    onlink: bool = False
+    onlink: Switch = False
     """The gateway is on the link, whatever the addresses there are."""
     nexthops: tuple[NextHopSpec, ...] = ()
     """Several ways that share the flows."""

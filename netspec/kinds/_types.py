@@ -211,3 +211,11 @@ Mac = Annotated[
 ]
 Switch = Annotated[bool, Field(strict=True)]
 Mtu = Annotated[int, Field(strict=True, ge=68, le=65535, examples=[1500, 9000])]
+
+
+def _unlike(value: Any) -> Any:  # noqa: ANN401  whatever YAML held
+    return str(value) if isinstance(value, bool | float) else value
+
+
+EXACTLY = BeforeValidator(_unlike)
+"""For a Literal of numbers: to Python, and so to pydantic, `true` and `1.0` equal 1."""

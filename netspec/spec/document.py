@@ -22,7 +22,7 @@ from netspec.kinds._addressing import LOCK_FILE
 from netspec.kinds._contract import Finding, Section, SpecModel
 from netspec.kinds._intent import UNLOCKED, Lock
 from netspec.kinds._prefixes import with_prefixes
-from netspec.kinds._types import text, wrong
+from netspec.kinds._types import EXACTLY, text, wrong
 from netspec.kinds.endpoint import InterfaceSpec
 from netspec.spec.judgement import diagnostic_of, judge
 from netspec.spec.lockfile import lock_of
@@ -51,7 +51,7 @@ StackName = Annotated[
 def document_model(found: tuple[Section, ...] | None = None) -> type[BaseModel]:
     """The pydantic model of a whole document, with a field for each section."""
     fields: dict[str, Any] = {
-        "netspec": (Literal[1], Field(description="Version of the format.")),
+        "netspec": (Annotated[Literal[1], EXACTLY], Field(description="Version of the format.")),
         "stack": (StackName, Field(default="default", description="Owner mark of all that this spec makes.")),
     }
     for section in found if found is not None else sections():

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from jsonschema import Draft7Validator
+from pydantic import BaseModel, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
+from netspec.core.scalar import PlainFloat
 from netspec.errors import SpecError
 from netspec.kinds._contract import SpecModel
 from netspec.spec.document import document_model
@@ -93,6 +96,39 @@ def test_models_that_take_more_than_mappings_say_so() -> None:
     shortening = [each.__name__ for each in found if any(name.startswith("_from_") for name in vars(each))]
 
     assert shortening == []
+
+
+def test_no_value_is_taken_for_its_lookalike() -> None:
+    """Where only numbers without a point are wanted, or only true and false, nothing else that equals them is taken."""
+    taken = [
+        f"{model.__name__}.{name}: {value!r}"
+        for model in (document_model(), *_models(SpecModel))
+        for name, field in model.model_fields.items()
+        for value in _lookalikes_taken(name, field)
+    ]
+
+    assert taken == []
+
+
+def _lookalikes_taken(name: str, field: FieldInfo) -> Iterator[object]:
+    fields: dict[str, Any] = {name: (field.annotation, field)}
+    alone = create_model("Alone", **fields)
+    key = field.alias or name
+    schema = alone.model_json_schema()["properties"][key]
+    types = [each.get("type") for each in schema.get("anyOf", [schema]) if each.get("type") != "null"]
+    points = [PlainFloat.read(text) for text in ("1.0", "4.0", "1e2", "1500.0")]
+    if types == ["integer"]:
+        yield from (each for each in (True, False, "1", *points) if _takes(alone, {key: each}))
+    elif types == ["boolean"]:
+        yield from (each for each in (0, 1, "true", "yes", "1", *points) if _takes(alone, {key: each}))
+
+
+def _takes(model: type[BaseModel], given: object) -> bool:
+    try:
+        model.model_validate(given)
+    except ValidationError:
+        return False
+    return True
 
 
 def _models(base: type[SpecModel]) -> Iterator[type[SpecModel]]:
