@@ -56,3 +56,26 @@ def ticks(rate: int, burst: int) -> int:
 def burst_of(rate: int, kept: int) -> int:
     """The bytes of a burst, from what the kernel keeps of it. Packing these gives the same again."""
     return kept * rate * _TICK // _SECOND
+
+
+def typed_burst(rate: int, burst: int) -> int:
+    """The bytes that `tc` must be told for what the kernel keeps of a burst.
+
+    `tc` sends bytes too, and the kernel then makes the time of them itself: rounded down, with a factor of 32 bits.
+    """
+    factor, shift = _factor(rate)
+    return -(-(ticks(rate, burst) * _TICK << shift) // factor)
+
+
+def kept_of_typed(rate: int, typed: int) -> int:
+    """What the kernel keeps of a burst of so many bytes that `tc` has sent (`psched_l2t_ns`)."""
+    factor, shift = _factor(rate)
+    return (typed * factor >> shift) // _TICK
+
+
+def _factor(rate: int) -> tuple[int, int]:
+    """Nanoseconds of a byte, times a power of two (`psched_ratecfg_precompute` in `net/sched/sch_generic.c`)."""
+    shift = 0
+    while not (factor := (_SECOND << shift) // rate) >> 31 and not (_SECOND << shift) >> 63:
+        shift += 1
+    return factor, shift

@@ -7,7 +7,7 @@ from typing import ClassVar
 from netspec.core.resource import Disruption, Key, Mark, Resource, carried, identity, in_place, replaces
 from netspec.kernel.operations import Operation
 from netspec.kernel.snapshot import Snapshot
-from netspec.kernel.traffic_operations import HANDLE, QdiscAdd, QdiscDelete, burst_of, ticks
+from netspec.kernel.traffic_operations import HANDLE, QdiscAdd, QdiscDelete, burst_of, kept_of_typed, typed_burst
 from netspec.kinds._contract import Kind
 from netspec.kinds._links import mark_of
 
@@ -62,8 +62,8 @@ class Qdisc(Resource):
 
 
 def bucket(mark: Mark, link: str, rate: int, burst: int) -> Qdisc:
-    """A token bucket, its burst in the form in which the kernel gives it back."""
-    kept = burst_of(rate, ticks(rate, burst))
+    """A token bucket, its burst in the form in which the kernel gives it back, whether netspec sets it or `tc`."""
+    kept = burst_of(rate, kept_of_typed(rate, typed_burst(rate, burst)))
     return Qdisc(
         mark=mark, netns="", link=link, rate=rate, burst=kept, queue=min(burst + rate // LONGEST_WAIT, 0xFFFFFFFF)
     )

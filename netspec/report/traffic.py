@@ -4,14 +4,15 @@ import shlex
 from collections.abc import Iterator
 
 from netspec.kernel.operations import Operation
-from netspec.kernel.traffic_operations import HANDLE, QdiscAdd, QdiscDelete, RedirectAdd, RedirectDelete
+from netspec.kernel.traffic_operations import HANDLE, QdiscAdd, QdiscDelete, RedirectAdd, RedirectDelete, typed_burst
 
 
 def traffic_commands(operation: Operation) -> Iterator[str]:
     """The commands of one operation; none for one that is not about traffic control."""
     match operation:
         case QdiscAdd():
-            values = f"rate {operation.rate}bps burst {operation.burst}b limit {operation.queue}b"
+            burst = typed_burst(operation.rate, operation.burst)
+            values = f"rate {operation.rate}bps burst {burst}b limit {operation.queue}b"
             yield f"{_tc(operation.netns)} qdisc replace dev {_q(operation.link)} root handle {HANDLE:x}: tbf {values}"
         case QdiscDelete():
             yield f"{_tc(operation.netns)} qdisc del dev {_q(operation.link)} root"

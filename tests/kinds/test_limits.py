@@ -1,12 +1,12 @@
 """Rates and sizes as `tc` writes them, and what the kernel keeps of a burst."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from netspec.core.resource import Mark
-from netspec.kernel.traffic_operations import burst_of, ticks
+from netspec.kernel.traffic_operations import burst_of, kept_of_typed, ticks, typed_burst
 from netspec.kinds._limits import LimitSpec
 from netspec.kinds.qdisc import Rate, bucket
 
@@ -60,6 +60,19 @@ def test_a_burst_comes_back_as_it_was_given(rate: int, burst: int) -> None:
     kept = burst_of(rate, ticks(rate, burst))
     assert kept >= burst
     assert ticks(rate, kept) == ticks(rate, burst)
+
+
+@given(st.integers(1, (1 << 32) - 1), st.integers(1, 1 << 30))
+@example(12_500_000, 65_539)
+@example(12_500_000, 125_000)
+@example(2_500_000, 65_536)
+def test_a_burst_is_what_tc_can_be_told(rate: int, burst: int) -> None:
+    """The kernel makes a time of the bytes that `tc` sends, and rounds it down: these come to the same burst."""
+    wanted = bucket(Mark("default", "endpoint/web"), "to-web", rate, burst).burst
+    assert wanted is not None
+    assert burst_of(rate, kept_of_typed(rate, typed_burst(rate, wanted))) == wanted
+    assert burst_of(rate, ticks(rate, wanted)) == wanted
+    assert burst <= wanted <= burst + 2 + rate // 10**7
 
 
 def test_words() -> None:

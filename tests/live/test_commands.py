@@ -41,6 +41,24 @@ def test_pasted_into_a_shell_they_leave_only_marks_to_set(name: str) -> None:
         assert without_bookkeeping(host_state()) == by_hand
 
 
+LIMITS = [
+    "ingress: 20mbit", "ingress: 100mbit, burst: 65539b", "ingress: 1gbit", "ingress: 3999mbps", "ingress: 33333bps",
+    "ingress: 777777bps, egress: 1.5mbit, burst: 256kb", "egress: 40mbit, burst: 1514b",
+    "egress: 123456789bps, burst: 3mb",
+]  # fmt: skip
+"""Rates and bursts, of which most are no whole number of the kernel's ticks."""
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_burst_is_typed_so_that_the_kernel_keeps_it(limit: str) -> None:
+    """What `tc` sends is rounded by the kernel; not what netspec sends."""
+    web = f"{{bridge: br0, host_name: to-web, limit: {{{limit}}}}}"
+    spec = f"netspec: 1\nbridges: {{br0: {{subnets: [10.1.0.0/24]}}}}\nendpoints: {{web: {web}}}\n"
+    with fresh_host():
+        paste(render(Program(propose(spec).plan.steps).operations))
+        assert only_marks_are_left(spec)
+
+
 def only_marks_are_left(spec: str) -> bool:
     """Whether a plan would change nothing but marks; fails with what else it would."""
     changes = propose(spec).plan.changes
