@@ -72,13 +72,12 @@ def drafted(session: Session, proposal: "Proposal", back: Return | None = None) 
         ) from error
 
 
-def drafted_if_possible(session: Session, proposal: "Proposal") -> "Draft | None":
-    """Likewise, for those who repair: a warning where it cannot be recorded."""
+def drafted_if_possible(session: Session, proposal: "Proposal") -> "tuple[Draft | None, tuple[Diagnostic, ...]]":
+    """Likewise, for those who repair: None where it cannot be recorded, and the warnings that say so."""
     try:
-        return drafted(session, proposal)
+        return drafted(session, proposal), ()
     except Refused as error:
-        session.warn(replace(each, severity=Severity.WARNING) for each in error.diagnostics)
-        return None
+        return None, tuple(replace(each, severity=Severity.WARNING) for each in error.diagnostics)
 
 
 @contextmanager

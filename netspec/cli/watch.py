@@ -19,6 +19,7 @@ from netspec.cli.recovery import admitted
 from netspec.cli.session import Session
 from netspec.cli.validate import PathArgument
 from netspec.core.consequence import Limits
+from netspec.diagnostics import Diagnostic
 from netspec.errors import NetspecError, Refused, SpecError, UsageError
 
 LONGEST_INTERVAL = 366 * 86_400
@@ -26,6 +27,7 @@ LONGEST_INTERVAL = 366 * 86_400
 
 if TYPE_CHECKING:
     from netspec.engine.intent import Intent
+    from netspec.engine.reconciler import Proposal
     from netspec.engine.triggers import FileTrigger, Wake
 
 
@@ -121,6 +123,7 @@ class _Keeper:
         self._path = path
         self._allowed = allowed
         self._allow_removal = allow_removal
+        self._told: list[object] = []
 
     def load(self) -> "Intent":
         """The spec as it is now. Raises SpecError, also for what only a full expansion shows."""
@@ -137,23 +140,35 @@ class _Keeper:
         """Plan, and carry out what there is to do."""
         from netspec.engine.interrupts import interruptible
         from netspec.engine.limits import BY_HAND, check_within
-        from netspec.report.plan import render
 
         session = self._session
         with session.changing() as reconciler:
             proposal = admitted(session, reconciler, intent)
             check_within(proposal, self._allowed, window=False, way_out=BY_HAND)
             if not proposal.plan:
+                self._told = []
                 self._session.warn(reconciler.settle(proposal))
                 remember(session, proposal)
                 return
-            self._session.warn(proposal.warnings)
-            session.say(render(session.view(proposal), session.style(), verbose=session.options.verbose))
-            draft = drafted_if_possible(session, proposal)
+            draft, unrecorded = drafted_if_possible(session, proposal)
             with kept(session, draft), interruptible(lambda _done, _known: None) as step:
+                self._tell(proposal, unrecorded)
                 reconciler.carry_out(proposal, step)
+        self._told = []
         drifted = len(proposal.drift) == len(proposal.plan.changes)
         session.say("Drift was repaired and verified." if drifted else "Applied and verified.")
+
+    def _tell(self, proposal: "Proposal", unrecorded: tuple[Diagnostic, ...]) -> None:
+        """Say what is about to be done, but for what the round before said already, when nothing came of it."""
+        from netspec.report.plan import render
+
+        session, before = self._session, self._told
+        planned = (proposal.intent.stack, proposal.plan, proposal.drift)
+        self._told = [planned, *(each.lasting() for each in (*proposal.warnings, *unrecorded))]
+        session.warn(each for each in proposal.warnings if each.lasting() not in before)
+        if planned not in before:
+            session.say(render(session.view(proposal), session.style(), verbose=session.options.verbose))
+        session.warn(each for each in unrecorded if each.lasting() not in before)
 
     def invalid(self, error: SpecError) -> None:
         """Say once that the last good spec stays in force."""

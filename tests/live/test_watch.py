@@ -14,7 +14,7 @@ from tests.live.driving import edited, plan, shell
 from tests.live.specs import DOCKER0
 from tests.live.typed import DEADLINE, command, environment
 from tests.live.watches import Watch, watching
-from tests.sandboxed import NETNS_DIR, run
+from tests.sandboxed import NETNS_DIR, STATE_DIR, run
 
 pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("fresh_netns")]
 
@@ -79,6 +79,23 @@ def test_it_mends_what_drifts(spec: Path) -> None:
         shell("ip -n redis address del 172.17.0.2/16 dev eth0; ip link set docker0 mtu 1400")
         watch.until(lambda: "172.17.0.2/16" in run("ip -n redis address"))
         watch.until(lambda: "mtu 1500" in run("ip link show docker0") and watch.settled())
+    assert plan(DOCKER0) == []
+
+
+def test_what_is_refused_again_and_again_is_told_once(spec: Path) -> None:
+    """The plan and its warnings as well as the reason; and again once a round has succeeded in between."""
+    with watching(spec, "--interval", "0.2") as watch:
+        for number in (1, 2):
+            told = watch.says().count("Plan: ")
+            Path(STATE_DIR).chmod(0o1777)
+            shell("ip link set docker0 mtu 1400")
+            watch.until_said("waiting; ", number)
+            time.sleep(3.5)  # two further tries, after 1 and 2 seconds
+            assert watch.says().count("waiting; ") == watch.says().count("warning[NS0641]") == number
+            assert watch.says().count("Plan: ") == told + 1
+            Path(STATE_DIR).chmod(0o700)
+            spec.touch()
+            watch.until_said("Drift was repaired", number)
     assert plan(DOCKER0) == []
 
 
