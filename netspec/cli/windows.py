@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from netspec.spec.document import Loaded
 
 LONGEST = 7 * 24 * 3600
+_DURATION = re.compile("(?=.)(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s?)?")
 POLL = 0.05
 """Seconds between two looks whether a guardian has come."""
 
@@ -87,8 +88,8 @@ def confirmed_by_checks(asked: Confirming, session: Session, loaded: "Loaded") -
 
 def duration(text: str) -> float:
     """`90`, `90s`, `5m`, `1h30m` in seconds. Raises UsageError."""
-    found = re.fullmatch(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s?)?", text.strip())
-    hours, minutes, seconds = (int(each or 0) for each in found.groups()) if found and text.strip() else (0, 0, 0)
+    found = _DURATION.fullmatch(text.strip(" "))
+    hours, minutes, seconds = (int(each or 0) for each in found.groups()) if found else (0, 0, 0)
     total = hours * 3600 + minutes * 60 + seconds
     if not 1 <= total <= LONGEST:
         raise UsageError(f'--confirm-within "{text}": write seconds, minutes or hours, 1s to 168h: 90s, 5m, 1h30m.')

@@ -29,7 +29,7 @@ class Peer:
 def session_peers(connection: str) -> tuple[Peer, ...]:
     """The client of an SSH session, from what sshd wrote into SSH_CONNECTION; none for anything else."""
     words = connection.split()
-    if len(words) != 4 or not words[3].isdecimal():
+    if len(words) != 4 or not (words[3].isascii() and words[3].isdecimal()):
         return ()
     try:
         client, own = _plain(words[0]), _plain(words[2])

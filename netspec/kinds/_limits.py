@@ -23,7 +23,7 @@ LEAST_BURST = 64 << 10
 BURST_SHARE = 100
 """Unless said, a burst is a hundredth of a second's worth, as many segments are handed over as one packet of 64 KiB."""
 
-_NUMBER = re.compile(r"(?P<number>-?[0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?P<unit>[a-z]*)", re.IGNORECASE)
+_NUMBER = re.compile(r"(?P<number>-?[0-9]{1,15}(?:\.[0-9]{1,6})?) ?(?P<unit>[a-z]*)", re.IGNORECASE | re.ASCII)
 _BYTES = {"bps": 8, "bit": 1}
 _PREFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _RATES = {

@@ -123,7 +123,7 @@ def _why_no_network(raw: str, error: ValueError) -> str:
     except ValueError:
         return f'"{address}" is not an IP address'
     longest = 32 if version == 4 else 128
-    if not prefix.isdigit() or int(prefix) > longest:
+    if not (prefix.isascii() and prefix.isdigit()) or int(prefix) > longest:
         return f"an IPv{version} prefix length is 0 to {longest}"
     return str(error)
 
@@ -132,7 +132,7 @@ def ip_interface(value: Any) -> Address | Interface | str:  # noqa: ANN401
     """`auto`, an address, or an address with a prefix."""
     if isinstance(value, (ipaddress.IPv4Interface, ipaddress.IPv6Interface)):
         return value
-    raw = value if not isinstance(value, str) else value.strip()
+    raw = value if not isinstance(value, str) else value.strip(" ")
     if raw == "auto":
         return "auto"
     if isinstance(raw, str) and "/" in raw:

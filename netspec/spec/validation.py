@@ -106,7 +106,7 @@ def _way_out(kind: str, value: object) -> str:
         return "there is nothing after the colon; write a value, or leave the key away"
     if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         return "YAML 1.2 writes true or false"
-    if isinstance(value, str) and kind == "int_type" and value.isdecimal():
+    if isinstance(value, str) and kind == "int_type" and value.isascii() and value.isdecimal():
         return "leave the quotes away"
     if isinstance(value, str) and kind in ("tuple_type", "list_type"):
         return f"write it in brackets: [{value}]"

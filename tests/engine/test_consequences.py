@@ -243,7 +243,7 @@ def test_the_session_is_read_from_what_sshd_says() -> None:
     assert (str(mapped.network), str(mapped.local), mapped.port) == ("192.0.2.9/32", "192.0.2.1", 2222)
     (near,) = session_peers("fe80::9%eth0 1 fe80::1%eth0 22")
     assert (str(near.network), near.link) == ("fe80::9/128", "eth0")
-    for text in ("", "192.0.2.9", "a 1 b 2", "192.0.2.9 1 192.0.2.1 x", "1 2 3 4 5"):
+    for text in ("", "192.0.2.9", "a 1 b 2", "192.0.2.9 1 192.0.2.1 x", "192.0.2.9 1 192.0.2.1 ٢٢", "1 2 3 4 5"):
         assert session_peers(text) == ()
 
 

@@ -652,7 +652,10 @@ def test_confirming_around_the_end_is_one_or_the_other(contest: Race) -> None:
     assert found == {Stage.UNDONE, Stage.CONFIRMED}
 
 
-@pytest.mark.parametrize("text", ["0", "soon", "", "-5", "1d", "169h", "90 s 5", "9" * 30, "s", "1m-1s"])
+@pytest.mark.parametrize(
+    "text",
+    ["0", "soon", "", "-5", "1d", "169h", "90 s 5", "9" * 30, "s", "1m-1s", "\u0661\u0662", "9\u0660s", "90\xa0"],
+)
 def test_times_that_are_none_are_refused(text: str) -> None:
     """64, with what may be written."""
     with pytest.raises(UsageError, match="90s, 5m, 1h30m"):
