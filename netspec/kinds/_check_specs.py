@@ -91,6 +91,12 @@ def _within(value: Any) -> float:  # noqa: ANN401
     return seconds
 
 
+def _spelled(seconds: float) -> str:
+    """A time as it can be read again: what has more than three decimals is written in milliseconds."""
+    written = round(seconds, 3)
+    return f"{written:g}s" if abs(written - seconds) < 1e-9 else f"{seconds * 1000:.3f}ms"
+
+
 def _label(value: Any) -> str:  # noqa: ANN401
     found = text(value)
     if not found.isprintable() or not 1 <= len(found.strip()) <= _LONGEST_NAME:
@@ -127,7 +133,7 @@ Reached = Annotated[
 Within = Annotated[
     float,
     BeforeValidator(_within),
-    PlainSerializer(lambda seconds: f"{seconds:g}s", when_used="json"),
+    PlainSerializer(_spelled, when_used="json"),
     WithJsonSchema(
         {"type": ["string", "number"], "pattern": r"^[0-9]+(?:\.[0-9]+)?(?:ms|s|m)?$", "examples": ["3s", "500ms"]}
     ),

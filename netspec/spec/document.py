@@ -172,7 +172,8 @@ def _spelled_subnet(subnet: Any) -> dict[str, Any]:  # noqa: ANN401
 
 def _spell_interfaces(spec: dict[str, Any], endpoint: Any) -> None:  # noqa: ANN401
     interface_keys = set(InterfaceSpec.model_fields)
-    for name in interface_keys & set(spec):
+    # Always at the same place, whether they were written so or not.
+    for name in (interface_keys | {"interfaces"}) & set(spec):
         del spec[name]
     interfaces = endpoint.all_interfaces().items()
     spec["interfaces"] = {

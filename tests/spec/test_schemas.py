@@ -137,7 +137,8 @@ def _models(base: type[SpecModel]) -> Iterator[type[SpecModel]]:
         yield from _models(each)
 
 
-def _valid() -> Iterator[tuple[str, str]]:
+def valid_specs() -> Iterator[tuple[str, str]]:
+    """Every one that is written down, and its name."""
     for path in sorted((ROOT / "examples").rglob("*.yaml")):
         yield str(path.relative_to(ROOT)), path.read_text("utf-8")
     for page in PAGES:
@@ -149,7 +150,7 @@ def _valid() -> Iterator[tuple[str, str]]:
         yield f"{edit.name}-after", edit.after
 
 
-@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in _valid()])
+@pytest.mark.parametrize("text", [pytest.param(text, id=name) for name, text in valid_specs()])
 def test_what_is_written_is_taken(text: str) -> None:
     """Every example, every block of the documentation, every spec of the tests."""
     loaded(text)
