@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from netspec.engine.intent import Intent
     from netspec.engine.reconciler import Proposal
     from netspec.engine.triggers import FileTrigger, Wake
+    from netspec.kinds._contract import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -124,6 +125,7 @@ class _Keeper:
         self._allowed = allowed
         self._allow_removal = allow_removal
         self._told: list[object] = []
+        self._stack = ""
 
     def load(self) -> "Intent":
         """The spec as it is now. Raises SpecError, also for what only a full expansion shows."""
@@ -134,7 +136,11 @@ class _Keeper:
         check_lasting(self._path)
         loaded = self._session.load(self._path)
         check(loaded)
-        return self._session.intent(loaded, allow_removal=self._allow_removal)
+        intent = self._session.intent(loaded, allow_removal=self._allow_removal)
+        before, self._stack = self._stack, intent.stack
+        if before and before != intent.stack:
+            self._session.warn(loaded.warnings([_left(before)]))
+        return intent
 
     def reconcile(self, intent: "Intent") -> None:
         """Plan, and carry out what there is to do."""
@@ -184,3 +190,12 @@ class _Keeper:
         """Say what failed and when the next try is."""
         self._session.fail(error)
         self._session.note(f"netspec: trying again in {retry_in:g} s, or when the spec changes.")
+
+
+def _left(stack: str) -> "Finding":
+    """A stack that the spec was of: nobody looks after what it has on the host."""
+    from netspec.kinds._contract import Finding
+
+    message = f"the spec was that of stack {stack} until now: what {stack} has on this host stays as it is"
+    hint = f"`netspec --stack {stack} destroy` removes it"
+    return Finding("NS0722", message, ("stack",), hint=hint)

@@ -99,6 +99,23 @@ def test_what_is_refused_again_and_again_is_told_once(spec: Path) -> None:
     assert plan(DOCKER0) == []
 
 
+def test_a_stack_that_its_spec_leaves_is_named(spec: Path) -> None:
+    """Once, with what removes it: nobody looks after it any more."""
+    other = "netspec: 1\nstack: shop\nbridges: {br9: {}}\n"
+    warning = "the spec was that of stack default until now: what default has on this host stays as it is"
+    with watching(spec, "--interval", "0.2") as watch:
+        watch.replace(other)
+        watch.until_said("Applied", 2)
+        watch.replace(other.replace("{}", "{mtu: 1400}"))
+        watch.until_said("Applied", 3)
+
+        said = watch.says()
+        assert said.count("NS0722") == 1
+        assert f"warning[NS0722]: {warning}\n  --> {spec}:2:8\n" in said
+        assert "help: `netspec --stack default destroy` removes it" in said
+        assert "docker0" in run("ip -br link")
+
+
 def test_it_ends_with_0_and_leaves_the_network(spec: Path) -> None:
     """SIGTERM is how it ends."""
     with watching(spec, "--interval", "600") as watch:
