@@ -24,6 +24,7 @@ from netspec.kernel.operations import (
 )
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import NetnsRow, Scope
+from netspec.kernel.spaces import Spaces
 from tests.kernel.contract.make import interface
 from tests.sandboxed import NETNS_DIR, run
 
@@ -275,3 +276,29 @@ def test_a_thread_that_cannot_come_back_does_nothing_more(linux: Kernel, monkeyp
         os.close(there)
 
     assert refused == [home]
+
+
+def test_a_socket_goes_where_there_is_no_way_back(linux: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would keep the namespace alive."""
+    linux.execute([NetnsAdd(name="web", alias="")])
+    spaces = Spaces(str(NETNS_DIR), "/run/netspec/attached", 1)
+    spaces.descriptor("web")
+    home, real, before = namespaces.current(), namespaces.come_back, _descriptors()
+
+    def refuse(_home: int) -> None:
+        raise Astray("no memory")
+
+    monkeypatch.setattr(namespaces, "come_back", refuse)
+    try:
+        with pytest.raises(Astray):
+            spaces.channel("web")
+        assert _descriptors() == before
+    finally:
+        real(home)
+        os.close(home)
+        spaces.close()
+
+
+def _descriptors() -> set[int]:
+    """Those that are open, but for the one that looks."""
+    return {int(each.name) for each in Path("/proc/self/fd").iterdir() if each.exists()}
