@@ -45,6 +45,8 @@ def hand_over(session: Session, handover: Handover) -> None:
     from netspec.cli.plan import print_document
     from netspec.cli.progress import Progress
     from netspec.cli.windows import confirmation
+    from netspec.core.change import Action
+    from netspec.engine.applied import AppliedRecord
     from netspec.engine.interrupts import interruptible
     from netspec.engine.limits import WORD_ALONE, check_within
 
@@ -69,6 +71,8 @@ def hand_over(session: Session, handover: Handover) -> None:
             raise typer.Exit(1)
         with Progress(quiet=quiet) as progress, interruptible(progress) as step:
             reconciler.enact(proposal, step)
+        gone = [each.key for each in proposal.plan.changes if each.action is Action.FORGET]
+        AppliedRecord(session.options.state_dir, proposal.intent.stack).drop(gone)
         if handover.spec is not None:
             _on_record(session, reconciler, handover.spec)
     print_document(session, proposal)

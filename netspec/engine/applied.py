@@ -52,6 +52,11 @@ class AppliedRecord:
         """Record that all of `desired` is what the kernel now has; a full disk is no reason to fail."""
         self.keep(applied_of(desired, files))
 
+    def drop(self, keys: Iterable[Key]) -> None:
+        """What these are later is no drift: they are ours no more."""
+        known, gone = self.read(), set(map(str, keys))
+        self.keep(Applied({key: each for key, each in known.digests.items() if key not in gone}, known.files))
+
     def keep(self, wanted: Applied) -> None:
         """The same, for what `applied_of` gave."""
         if wanted != self.read():

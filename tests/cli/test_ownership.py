@@ -55,6 +55,7 @@ def test_let_go_taken_back_and_renamed(applied: Path) -> None:
     refused = netspec("plan")
     assert refused.code == 6
     assert "`netspec adopt endpoint/web` takes it over" in refused.err
+    assert "drift" not in refused.out
 
     taken = json.loads(netspec("adopt", "--yes", "--output", "json", "endpoint/web").out)
     assert {change["action"] for change in taken["changes"]} == {"adopt"}
