@@ -16,7 +16,8 @@ from netspec.kernel.snapshot import FileRow
 NAMES = ("hosts", "resolv.conf")
 MARK = "# netspec:"
 """How the first line of a file begins."""
-ATTRIBUTE = "user.netspec"
+ATTRIBUTES = ("user.netspec", "trusted.netspec")
+"""The first that the file system takes; before Linux 6.6 tmpfs takes the second only, and of root alone."""
 LARGEST = 1 << 20
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ETC, _TOP = "/etc", "netns"
@@ -141,8 +142,10 @@ def _made(parent: int, name: str, opened: contextlib.ExitStack) -> int:
     descriptor = _opened(parent, waiting, opened)
     os.fchmod(descriptor, 0o755)
     # Where a file system has no such attributes, the directory stays when the files go.
-    with contextlib.suppress(OSError):
-        os.setxattr(descriptor, ATTRIBUTE, b"1")
+    for each in ATTRIBUTES:
+        with contextlib.suppress(OSError):
+            os.setxattr(descriptor, each, b"1")
+            break
     os.rename(waiting, name, src_dir_fd=parent, dst_dir_fd=parent)
     return descriptor
 
@@ -156,7 +159,8 @@ def _refuse_foreign(directory: int, name: str) -> None:
 def _removed(parent: int, name: str, directory: int) -> bool:
     """Remove a directory that was made here, if it is empty."""
     try:
-        os.getxattr(directory, ATTRIBUTE)
+        if not set(ATTRIBUTES) & set(os.listxattr(directory)):
+            return False
         os.rmdir(name, dir_fd=parent)
     except OSError:
         return False
