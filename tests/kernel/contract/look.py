@@ -5,10 +5,12 @@ addresses, indexes, and MACs that nobody chose.
 """
 
 import errno
+import os
 from collections.abc import Mapping
 
 import pytest
 
+from netspec.kernel.fake import FakeKernel
 from netspec.kernel.operations import Operation
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import AddressRow, LinkRow, RouteRow, Scope, Snapshot
@@ -21,6 +23,17 @@ CONF4 = (1, 4, 20, 26)
 BRIDGE_DATA = (2, 3, 4, 5, 6, 9, 23, 25)
 PORT_DATA = (2, 4, 5, 6, 7, 8, 9, 10, 12, 25, 27, 28, 29, 30, 31, 32, 33)
 _MADE_BY_ITSELF = ("fe80::/64", "ff00::/8")
+
+
+def older_than(kernel: Kernel, *release: int) -> bool:
+    """Whether it is a Linux before that release, such as 6, 2."""
+    return not isinstance(kernel, FakeKernel) and tuple(map(int, os.uname().release.split(".")[:2])) < release
+
+
+def needs_live_rename(kernel: Kernel) -> None:
+    """What follows renames a link that is up."""
+    if missing := kernel.missing_features(["live-rename"]):
+        pytest.skip(f"this kernel renames no link that is up: {missing}")
 
 
 def seen(kernel: Kernel, *sysctls: tuple[str, str]) -> Snapshot:

@@ -12,7 +12,7 @@ from netspec.kernel.operations import (
     Peer,
 )
 from netspec.kernel.port import Kernel
-from tests.kernel.contract.look import details, link, links, mac, refusal
+from tests.kernel.contract.look import details, link, links, mac, needs_live_rename, refusal
 from tests.kernel.contract.make import interface, said
 
 BRIDGE = LinkAdd(name="br0", kind="bridge", mac="02:aa:00:00:00:01")
@@ -93,6 +93,8 @@ def test_a_field_changes_in_place_and_nothing_else_does(
     """Whether the link is up or down."""
     if field == "up" and up:
         pytest.skip("it is up already")
+    if field == "name" and up:
+        needs_live_rename(kernel)
     kernel.execute([BRIDGE, PAIR, LinkSet(name="v0", up=up)])
     before = details(kernel)
     kernel.execute([change])

@@ -16,7 +16,7 @@ from netspec.kernel.operations import (
     RouteDelete,
 )
 from netspec.kernel.port import Kernel
-from tests.kernel.contract.look import refusal, routes
+from tests.kernel.contract.look import needs_live_rename, refusal, routes
 from tests.kernel.contract.make import address, interface, network
 
 HOST: list[Operation] = [
@@ -205,6 +205,7 @@ def test_a_deletion_means_exactly_one(kernel: Kernel) -> None:
 
 def test_routes_follow_the_names_of_their_links(kernel: Kernel) -> None:
     """A rename loses none."""
+    needs_live_rename(kernel)
     kernel.execute([*HOST, add("10.9.0.0/16", "10.0.0.9"), LinkSet(name="v0", rename="eth7")])
 
     assert routes(kernel) == [

@@ -16,7 +16,7 @@ from netspec.kernel.operations import (
 from netspec.kernel.port import Kernel, KernelError
 from netspec.kernel.snapshot import ElementRow, TableRow
 from netspec.kinds._skeleton import skeleton
-from tests.kernel.contract.look import STACK, refusal, seen, tables
+from tests.kernel.contract.look import STACK, older_than, refusal, seen, tables
 from tests.kernel.contract.make import address, network
 
 TABLE = f"netspec-{STACK}"
@@ -137,7 +137,9 @@ OVERLAPS = [
 
 @pytest.mark.parametrize(("first", "second"), OVERLAPS, ids=["in it", "around it", "ranges"])
 def test_intervals_may_not_overlap(kernel: Kernel, first: ElementAdd, second: ElementAdd) -> None:
-    """Which of them comes first does not matter."""
+    """Which of them comes first does not matter. Linux 6.1 takes ranges in concatenations for the same element."""
+    if first.set == "publish4_range" and older_than(kernel, 6, 2):
+        pytest.skip("this kernel does not tell such ranges apart")
     assert refusal(kernel, LOADED, first, second) == "EEXIST"
     assert tables(kernel) == [TITLE, f"  {first.set} {first.key} : {first.value} # "]
 
