@@ -3,7 +3,7 @@
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -78,7 +78,7 @@ def watch(
     wake, place = Wake(), Path(where)
     with _stopped_by_signals(wake), FileTrigger(place, wake, partial(belongs, place)) as files:
         allowed = limits(max_disruption, lockout=allow_lockout_risk)
-        keeper = _Keeper(session, where, allowed, allow_removal, _followed(session, where, files))
+        keeper = _Keeper(session, where, allowed, allow_removal, files)
         Watcher(load=keeper.load, reconcile=keeper.reconcile, report=keeper, wake=wake, interval=interval).run()
     session.say("netspec: stopped; the network stays as it is.")
 
@@ -95,31 +95,12 @@ def _stopped_by_signals(wake: "Wake") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _followed(session: Session, path: str, files: "FileTrigger") -> Callable[[], None]:
-    """What keeps to the files of a spec; where they cannot be watched, that is said once."""
-    told = False
-
-    def follow() -> None:
-        nonlocal told
-        try:
-            files.follow()
-        except OSError as error:
-            if not told:
-                session.note(
-                    f"netspec: cannot watch {path} ({error.strerror}); its changes are seen at the next interval."
-                )
-            told = True
-
-    return follow
-
-
 class _Keeper:
     """Loads, reconciles and reports for one watch."""
 
-    def __init__(
-        self, session: Session, path: str, allowed: Limits, allow_removal: int, follow: Callable[[], None]
-    ) -> None:
-        self._follow = follow
+    def __init__(self, session: Session, path: str, allowed: Limits, allow_removal: int, files: "FileTrigger") -> None:
+        self._files = files
+        self._unwatched = False
         self._session = session
         self._path = path
         self._allowed = allowed
@@ -141,6 +122,16 @@ class _Keeper:
         if before and before != intent.stack:
             self._session.warn(loaded.warnings([_left(before)]))
         return intent
+
+    def _follow(self) -> None:
+        """Keep to the files; where they cannot be watched, that is said once."""
+        try:
+            self._files.follow()
+        except OSError as error:
+            if not self._unwatched:
+                why = f"cannot watch {self._path} ({error.strerror})"
+                self._session.note(f"netspec: {why}; its changes are seen at the next interval.")
+            self._unwatched = True
 
     def reconcile(self, intent: "Intent") -> None:
         """Plan, and carry out what there is to do."""
