@@ -285,17 +285,21 @@ def open_the_way(path: Path) -> None:
             parent.chmod(0o711)
 
 
-def test_when_the_caller_is_killed_all_of_it_ends(uid: int, tmp_path: Path) -> None:
-    """Even from SIGKILL, and even what the command put in the background."""
-    tmp_path.chmod(0o777)
-    open_the_way(tmp_path)
-    ready = tmp_path / "ready"
-    inode = f"setsid sleep 301 & readlink /proc/self/ns/net > {ready}; sleep 302"
+def sandboxed_by(uid: int, folder: Path, first: str, then: str) -> tuple[int, str]:
+    """A process that runs a script in a sandbox, and the network namespace of that, once it has come to `then`."""
+    folder.chmod(0o777)
+    open_the_way(folder)
+    ready = folder / "ready"
     child = os.fork()
     if not child:
         become(uid)
-        os._exit(sandbox.run(["sh", "-c", inode]))
-    namespace = appears(ready).strip()
+        os._exit(sandbox.run(["sh", "-c", f"{first} readlink /proc/self/ns/net > {ready}; {then}"]))
+    return child, appears(ready).strip()
+
+
+def test_when_the_caller_is_killed_all_of_it_ends(uid: int, tmp_path: Path) -> None:
+    """Even from SIGKILL, and even what the command put in the background."""
+    child, namespace = sandboxed_by(uid, tmp_path, "setsid sleep 301 &", "sleep 302")
     with held(namespace):
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -331,15 +335,9 @@ def living_in(namespace: str) -> list[str]:
 
 def test_a_background_process_does_not_outlive_the_command(uid: int, tmp_path: Path) -> None:
     """The sandbox is the command's; process 1 ends with it and takes the rest along."""
-    tmp_path.chmod(0o777)
-    open_the_way(tmp_path)
-    ready, go = tmp_path / "ready", tmp_path / "go"
-    script = f"setsid sleep 303 & readlink /proc/self/ns/net > {ready}; until [ -e {go} ]; do sleep 0.02; done"
-    child = os.fork()
-    if not child:
-        become(uid)
-        os._exit(sandbox.run(["sh", "-c", script]))
-    namespace = appears(ready).strip()
+    go = tmp_path / "go"
+    waiting = f"until [ -e {go} ]; do sleep 0.02; done"
+    child, namespace = sandboxed_by(uid, tmp_path, "setsid sleep 303 &", waiting)
     with held(namespace):
         assert len(living_in(namespace)) > 1
         go.touch()
